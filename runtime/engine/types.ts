@@ -1,0 +1,230 @@
+/**
+ * The shapes of the public API. Sizes in bytes, times in milliseconds, unless the name says otherwise.
+ * Every function that answers a promise rejects with a `WpodError`; its `code` is stable.
+ */
+import type { Readable, Writable } from "node:stream";
+
+export interface EngineOptions {
+  /** Where images and records are kept; made (mode 0700) when it isn't there. Default: `$WPOD_ROOT`, else the platform's data directory. */
+  root?: string;
+}
+
+/**
+ * What to run:
+ * - a name in the store: `hello`, `hello:1.0`, `localhost/a/b:tag`, `name@sha256:...`, an id or a unique prefix of one;
+ * - `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:TAG]`: loaded into the store under its digest, then run;
+ * - a path with a slash, or ending in `.wasm`: a module without an image;
+ * - `{ wasm }`: the bytes of a module.
+ */
+export type ImageSource = string | { readonly wasm: Uint8Array; readonly name?: string };
+
+export interface MountSpec {
+  type: "bind" | "tmpfs";
+  /** bind: an absolute path of the host. */
+  source?: string;
+  /** Absolute path in the container. */
+  target: string;
+  readOnly?: boolean;
+  /** tmpfs: bytes it may hold, and permission bits of its root (default 0o1777). */
+  sizeBytesMax?: number;
+  mode?: number;
+}
+
+export interface Limits {
+  /** Bound on linear memory, exact to the page of 64 KiB. */
+  memoryBytesMax?: number;
+  /** Bytes and inodes that the writable layer may hold. */
+  diskBytesMax?: number;
+  inodesMax?: number;
+}
+
+/** Where a stream of the guest goes: collected into the result, to the stream of this process, nowhere, or to a stream or function. */
+export type OutputTarget = "collect" | "inherit" | "ignore" | Writable | ((chunk: Uint8Array) => void | Promise<void>);
+/** Where the guest's input comes from. Default: empty. */
+export type InputSource = "inherit" | "ignore" | string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
+
+export interface RunOptions {
+  /** In place of the image's CMD; follows its ENTRYPOINT. */
+  args?: readonly string[];
+  /** In place of the image's ENTRYPOINT (and then its CMD is not used); `[]` or `[""]` clears it. */
+  entrypoint?: readonly string[];
+  /** Over the image's ENV. */
+  env?: Readonly<Record<string, string>>;
+  workdir?: string;
+  /** `name|uid[:group|gid]`. */
+  user?: string;
+  mounts?: readonly MountSpec[];
+  limits?: Limits;
+  readOnly?: boolean;
+  stdin?: InputSource;
+  stdout?: OutputTarget;
+  stderr?: OutputTarget;
+  /** Ends the guest at once; the promise then rejects with code ABORTED. */
+  signal?: AbortSignal;
+  /** Kills after this long: exit 137. */
+  timeoutMs?: number;
+  name?: string;
+  hostname?: string;
+  /** `host:address` lines for `/etc/hosts`. */
+  addHosts?: readonly string[];
+  labels?: Readonly<Record<string, string>>;
+  annotations?: Readonly<Record<string, string>>;
+  platform?: string;
+  stopSignal?: string;
+  network?: "none";
+  /** Drop the record at the end. Default: true in `run`, false in `create`. */
+  remove?: boolean;
+  /** Keep what it prints for `logs`. Default: the opposite of `remove`. */
+  log?: boolean;
+}
+
+export type ContainerStatus = "created" | "running" | "exited";
+
+export interface ExitState {
+  /** 0-255; 128+n for a signal. */
+  exitCode: number;
+  /** It died of its memory limit. */
+  oomKilled: boolean;
+  /** Why it ended when it wasn't by its own `exit`: "trap: unreachable", "timeout", "SIGTERM", ... */
+  reason: string | undefined;
+}
+
+export interface RunResult extends ExitState {
+  /** What was collected; empty for streams that went elsewhere. */
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  container: Container;
+}
+
+/** The `node:fs` API of a container's files: memfs's `Volume` over the container's own tree. */
+export type ContainerFiles = import("memfs").Volume;
+
+export interface Container {
+  /** 64 lower-case hex digits. */
+  readonly id: string;
+  readonly name: string;
+  status(): ContainerStatus;
+  /** Starts it; answers when the guest's program runs. */
+  start(): Promise<void>;
+  /** When it has ended. */
+  wait(): Promise<RunResult>;
+  /** SIGKILL ends it at once; others do what their default action is for a guest without handlers. Default SIGTERM. */
+  kill(signal?: string): Promise<void>;
+  /** Its files, before it starts or after it ended; rejects with CONTAINER_RUNNING in between. */
+  files(): Promise<ContainerFiles>;
+  inspect(): ContainerInfo;
+  /** Frees its files and its record. A running one is refused without `force`. */
+  remove(options?: { force?: boolean }): Promise<void>;
+}
+
+/** A record of the state database: what `ps`, `inspect` and `rm` see, also of containers of other processes. */
+export interface ContainerInfo extends ExitState {
+  id: string;
+  name: string;
+  /** As it was given. */
+  image: string;
+  imageId: string;
+  status: ContainerStatus;
+  createdMs: number;
+  startedMs: number | undefined;
+  finishedMs: number | undefined;
+  /** Process that hosts it; 0 when it doesn't run. */
+  pid: number;
+  path: string;
+  args: readonly string[];
+  env: readonly string[];
+  workdir: string;
+  user: string;
+  hostname: string;
+  labels: Readonly<Record<string, string>>;
+  annotations: Readonly<Record<string, string>>;
+  mounts: readonly MountSpec[];
+  limits: Limits;
+  readOnly: boolean;
+  autoRemove: boolean;
+  entrypoint: readonly string[];
+  command: readonly string[];
+  stopSignal: string;
+  platform: string;
+  network: string;
+  logPath: string | undefined;
+}
+
+export interface LogLine {
+  timeNs: bigint;
+  stream: "stdout" | "stderr";
+  /** Without its newline when `partial` is false. */
+  bytes: Uint8Array;
+  partial: boolean;
+}
+
+export interface Containers {
+  list(filter?: { all?: boolean }): Promise<ContainerInfo[]>;
+  /** By id, unique prefix of an id, or name. CONTAINER_NOT_FOUND otherwise. */
+  get(reference: string): Promise<ContainerInfo>;
+  remove(reference: string, options?: { force?: boolean }): Promise<string>;
+  logs(
+    reference: string,
+    options?: { follow?: boolean; tail?: number; sinceNs?: bigint; untilNs?: bigint },
+  ): AsyncIterable<LogLine>;
+}
+
+export interface ImageInfo {
+  /** `sha256:` and 64 hex digits: the digest of its config. */
+  id: string;
+  /** Digest of the manifest that it came with. */
+  manifestDigest: string;
+  /** Normalised `name:tag`. */
+  tags: readonly string[];
+  /** `os/architecture[/variant]`. */
+  platform: string;
+  createdMs: number | undefined;
+  /** Sum of the layers, uncompressed. */
+  sizeBytes: number;
+  layers: readonly { digest: string; diffId: string; mediaType: string; sizeBytes: number; compressedBytes: number }[];
+  /** The OCI image config, as its JSON says. */
+  config: ImageConfig;
+}
+
+/** @see https://github.com/opencontainers/image-spec/blob/main/config.md */
+export interface ImageConfig {
+  created?: string;
+  author?: string;
+  architecture?: string;
+  os?: string;
+  variant?: string;
+  config?: {
+    User?: string;
+    Env?: string[];
+    Entrypoint?: string[];
+    Cmd?: string[];
+    Volumes?: Record<string, object>;
+    WorkingDir?: string;
+    Labels?: Record<string, string>;
+    ExposedPorts?: Record<string, object>;
+    StopSignal?: string;
+  };
+  rootfs?: { type: string; diff_ids: string[] };
+  history?: object[];
+}
+
+export interface Images {
+  /** What `wpod load -i` takes: an oci-archive, a docker-archive, each also compressed, or an OCI layout directory. Answers the loaded images. */
+  load(path: string, options?: { platform?: string; signal?: AbortSignal }): Promise<ImageInfo[]>;
+  /** One layer from a tar (also compressed), or one module. */
+  import(path: string, name: string, options?: { signal?: AbortSignal }): Promise<ImageInfo>;
+  list(): Promise<ImageInfo[]>;
+  get(reference: string): Promise<ImageInfo>;
+  tag(reference: string, name: string): Promise<void>;
+  /** What went: names untagged, ids deleted. IMAGE_IN_USE without `force` when a container uses it. */
+  remove(reference: string, options?: { force?: boolean }): Promise<{ untagged: string[]; deleted: string[] }>;
+}
+
+export interface EngineInfo {
+  version: string;
+  root: string;
+  node: string;
+  platform: string;
+  images: number;
+  containers: { created: number; running: number; exited: number };
+}

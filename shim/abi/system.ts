@@ -1,0 +1,167 @@
+/**
+ * What the shim needs from a runtime, split by family. The shim states it, a runtime provides it: the kernel in
+ * the container's own worker, or a client of a kernel elsewhere.
+ *
+ * Conventions of every function here:
+ * - What a guest did wrong is a value: a count or 0 on success, a **negative** `Errno` otherwise. Nothing throws for it.
+ * - Offsets and sizes are plain numbers (safe integers, bytes); times are `bigint` nanoseconds since 1970 (may be negative).
+ * - Buffers belong to the caller and may lie in shared memory; they are only used during the call.
+ * - Paths are strings that were valid UTF-8 without NUL; `name` is one component, `path` may hold many.
+ */
+import type { Errno } from "./errno.ts";
+import type { FileType } from "./filetype.ts";
+
+/** A negative `Errno`. Answered in place of a count, a position or an object. */
+export type Failure = number;
+
+/** POSIX `struct stat`, as far as WASI and images can show it. Filled by the callee, reused by the caller. */
+export interface Stat {
+  device: bigint;
+  inode: bigint;
+  type: FileType;
+  /** Permission bits only, `0o7777`. */
+  mode: number;
+  uid: number;
+  gid: number;
+  linkCount: number;
+  sizeBytes: number;
+  atimeNs: bigint;
+  mtimeNs: bigint;
+  ctimeNs: bigint;
+}
+
+export interface OpenOptions {
+  read: boolean;
+  write: boolean;
+  append: boolean;
+  create: boolean;
+  exclusive: boolean;
+  truncate: boolean;
+  /** Fail with ENOTDIR unless it is a directory. */
+  directory: boolean;
+  nonblock: boolean;
+  /** Follow a symbolic link in the last component; else it is ELOOP. */
+  followLast: boolean;
+  /** Permission bits of a file that is created; the umask is already applied. */
+  mode: number;
+}
+
+/** What `setTimes` does with one of the two times. */
+export type TimeChange = { kind: "keep" } | { kind: "now" } | { kind: "set"; ns: bigint };
+
+/** Receives directory entries. Answers false when it is full: that entry was not taken. */
+export type DirEntrySink = (nextCookie: number, inode: bigint, type: FileType, name: string) => boolean;
+
+export type Whence = "set" | "current" | "end";
+
+/**
+ * An open file description: what several descriptors may share (position and status flags included).
+ * The access mode is checked here: EBADF on a read of what was opened for writing only, and so on.
+ */
+export interface OpenFile {
+  readonly type: FileType;
+  /** Status flags; `setStatus` changes append and nonblock of a description that is open. */
+  readonly append: boolean;
+  readonly nonblock: boolean;
+  setStatus(append: boolean, nonblock: boolean): number;
+
+  /** Bytes read at the position, which advances; 0 at the end. May block (pipes, stdin) unless `nonblock`. */
+  read(target: Uint8Array): number;
+  write(source: Uint8Array): number;
+  /** At a place, the position untouched. ESPIPE where there are no positions. */
+  readAt(target: Uint8Array, offset: number): number;
+  writeAt(source: Uint8Array, offset: number): number;
+  /** The new position. ESPIPE for streams, EINVAL for a negative position. */
+  seek(offset: number, whence: Whence): number;
+
+  stat(into: Stat): number;
+  truncate(sizeBytes: number): number;
+  /** Makes sure `offset + length` bytes exist, as `posix_fallocate`. */
+  allocate(offset: number, length: number): number;
+  setTimes(access: TimeChange, modify: TimeChange): number;
+  /** Durable when it answers 0. */
+  sync(dataOnly: boolean): number;
+  /** Entries from `cookie` on (0 is the start), `.` and `..` included. Cookies stay valid while others add and remove. */
+  readDirectory(cookie: number, sink: DirEntrySink): number;
+  /** Which of `wanted` would not block now. Always-ready files answer `wanted`. */
+  readiness(wanted: Readiness): Readiness;
+  /** Bytes that can be read without blocking; for a regular file what is left behind the position. */
+  readableBytes(): number;
+  /** Drops this description. Never fails for the caller's sake; further use is a defect. */
+  close(): void;
+
+  // Operations relative to an open directory. On anything else: ENOTDIR. A path that leaves the directory through
+  // `..`, an absolute path or an absolute link is EPERM where this directory is a capability (see `Preopen`).
+  openAt(path: string, options: OpenOptions): OpenFile | Failure;
+  statAt(path: string, followLast: boolean, into: Stat): number;
+  setTimesAt(path: string, followLast: boolean, access: TimeChange, modify: TimeChange): number;
+  makeDirectoryAt(path: string, mode: number): number;
+  removeDirectoryAt(path: string): number;
+  unlinkAt(path: string): number;
+  /** The target of a symbolic link, or a failure: EINVAL for what is none. */
+  readLinkAt(path: string): string | Failure;
+  makeSymlinkAt(target: string, path: string): number;
+  /** `to` is a directory of the same system. EXDEV across mounts. */
+  linkAt(path: string, followLast: boolean, to: OpenFile, toPath: string): number;
+  renameAt(path: string, to: OpenFile, toPath: string): number;
+}
+
+/** Bits: what a poll asks for or answers. */
+export const Readiness = { none: 0, read: 1, write: 2, hangup: 4 } as const;
+export type Readiness = number;
+
+/** A directory that a guest finds open at its start, under this name. */
+export interface Preopen {
+  readonly name: string;
+  readonly directory: OpenFile;
+}
+
+/** One file that a poll waits for. `ready` is filled in by `wait`. */
+export interface PollTarget {
+  readonly file: OpenFile;
+  readonly wanted: Readiness;
+  ready: Readiness;
+}
+
+export interface Clocks {
+  /** Nanoseconds; the process and thread clocks count CPU time. EINVAL for a clock that is not there. */
+  now(clock: ClockName): bigint | Failure;
+  resolution(clock: ClockName): bigint | Failure;
+}
+export type ClockName = "realtime" | "monotonic" | "process-cpu" | "thread-cpu";
+
+export interface Processes {
+  /** Blocks until a target is ready or the time is over; `undefined` waits for ever. Answers how many are ready. */
+  wait(targets: PollTarget[], timeoutNs: bigint | undefined): number;
+  yield(): void;
+  /** Ends the calling guest program with this status (0-255). */
+  exit(status: number): never;
+  /** A signal to oneself: the default action, by name ("SIGABRT"), or ENOSYS/EINVAL. */
+  raise(signal: string): number;
+}
+
+/** What one guest program sees of its runtime. */
+export interface System {
+  readonly args: readonly string[];
+  /** `NAME=value`, in order. */
+  readonly environ: readonly string[];
+  readonly stdio: readonly [OpenFile, OpenFile, OpenFile];
+  readonly preopens: readonly Preopen[];
+  readonly clocks: Clocks;
+  readonly processes: Processes;
+  /** Fills with bytes that can't be guessed. */
+  random(target: Uint8Array): void;
+}
+
+/** Reads immutable bytes at a place: a layer blob, for the tree that stands over it. */
+export interface BlobReader {
+  readonly sizeBytes: number;
+  /** Count of bytes read, short only at the end of the blob; a negative `Errno` (EIO) when the host fails. */
+  read(target: Uint8Array, offset: number): number;
+}
+
+export function isFailure<T extends object | string | bigint>(value: T | Failure): value is Failure {
+  return typeof value === "number";
+}
+
+export type { Errno };
