@@ -1,0 +1,102 @@
+/** What one guest program sees of its runtime: its part of the container, its streams, clocks and waiting. */
+import { Errno } from "../../../shim/abi/errno.ts";
+import type {
+  Clocks,
+  OpenFile,
+  PollTarget,
+  Preopen,
+  Processes,
+  System,
+} from "../../../shim/abi/system.ts";
+import { parseSignal } from "../container/signal.ts";
+import type { Bell } from "../ipc/bell.ts";
+
+/** Unwinds the guest's stack when its program ends itself. Not an error: nobody but the runner catches it. */
+export class ProgramEnd {
+  readonly outcome: { kind: "exit"; status: number } | { kind: "signal"; signal: string };
+
+  constructor(outcome: ProgramEnd["outcome"]) {
+    this.outcome = outcome;
+  }
+}
+
+export interface ProgramParts {
+  args: readonly string[];
+  environ: readonly string[];
+  stdio: readonly [OpenFile, OpenFile, OpenFile];
+  preopens: readonly Preopen[];
+  clocks: Clocks;
+  bell: Bell;
+  random: (target: Uint8Array) => void;
+}
+
+const NS_PER_MS = 1_000_000;
+
+export class ProgramSystem implements System {
+  readonly args: readonly string[];
+  readonly environ: readonly string[];
+  readonly stdio: readonly [OpenFile, OpenFile, OpenFile];
+  readonly preopens: readonly Preopen[];
+  readonly clocks: Clocks;
+  readonly processes: Processes;
+  readonly random: (target: Uint8Array) => void;
+
+  constructor(parts: ProgramParts) {
+    this.args = parts.args;
+    this.environ = parts.environ;
+    this.stdio = parts.stdio;
+    this.preopens = parts.preopens;
+    this.clocks = parts.clocks;
+    this.random = parts.random;
+    this.processes = new ProgramProcesses(parts.clocks, parts.bell);
+  }
+}
+
+class ProgramProcesses implements Processes {
+  readonly #clocks: Clocks;
+  readonly #bell: Bell;
+
+  constructor(clocks: Clocks, bell: Bell) {
+    this.#clocks = clocks;
+    this.#bell = bell;
+  }
+
+  wait(targets: PollTarget[], timeoutNs: bigint | undefined): number {
+    const start = timeoutNs === undefined ? 0n : this.#monotonic();
+    for (;;) {
+      const seen = this.#bell.now();
+      let readyCount = 0;
+      for (const target of targets) {
+        target.ready = target.file.readiness(target.wanted);
+        if (target.ready !== 0) readyCount++;
+      }
+      if (readyCount > 0) return readyCount;
+      if (timeoutNs === undefined) {
+        this.#bell.wait(seen);
+        continue;
+      }
+      const leftNs = timeoutNs - (this.#monotonic() - start);
+      if (leftNs <= 0n) return 0;
+      this.#bell.wait(seen, Number(leftNs) / NS_PER_MS);
+    }
+  }
+
+  /** Each program has a thread of its own; the host's scheduler does the rest. */
+  yield(): void {}
+
+  exit(status: number): never {
+    throw new ProgramEnd({ kind: "exit", status });
+  }
+
+  raise(name: string): number {
+    const signal = parseSignal(name);
+    if (signal === undefined) return -Errno.EINVAL;
+    if (signal.action === "ignore") return 0;
+    if (signal.action === "stop") return -Errno.ENOTSUP;
+    throw new ProgramEnd({ kind: "signal", signal: signal.name });
+  }
+
+  #monotonic(): bigint {
+    return this.#clocks.now("monotonic") as bigint;
+  }
+}

@@ -1,0 +1,89 @@
+/**
+ * What the engine's thread posts to a container's worker, and what comes back. Structured clones only; shared memory
+ * and modules go by reference.
+ */
+import type { LogLimitsSpec } from "../log/limits.ts";
+
+/** One layer of the image, lowest first: two files of the store. */
+export interface LayerFiles {
+  tarPath: string;
+  indexPath: string;
+}
+
+export interface MountPlan {
+  kind: "bind" | "tmpfs";
+  /** bind: absolute path of the host. */
+  source: string;
+  target: string;
+  readOnly: boolean;
+  sizeBytesMax: number;
+  mode: number;
+}
+
+/** The files of a container: the same description gives the same tree in any thread. */
+export interface FilesSpec {
+  layers: LayerFiles[];
+  /** What the writable layer holds already, as `snapshot` of the file system made it. */
+  snapshot: unknown;
+  mounts: MountPlan[];
+  etcFiles: { path: string; content: string }[];
+  readOnly: boolean;
+  diskBytesMax: number;
+  inodesMax: number;
+}
+
+/** Where one of the three standard streams goes, seen from the worker. */
+export type StreamSpec =
+  | { kind: "null" }
+  | { kind: "bytes"; bytes: Uint8Array }
+  | { kind: "ring"; buffer: SharedArrayBuffer }
+  | { kind: "descriptor"; fd: number };
+
+export interface ProcessSpec {
+  argv: string[];
+  env: string[];
+  workdir: string;
+  credentials: { uid: number; gid: number; groups: number[]; umask: number };
+  /** Directories that the program finds open: the name it sees, the path in the container. */
+  preopens: { name: string; path: string }[];
+  descriptorsMax: number;
+}
+
+export interface StartMessage {
+  kind: "start";
+  module: WebAssembly.Module;
+  files: FilesSpec;
+  process: ProcessSpec;
+  stdio: [StreamSpec, StreamSpec, StreamSpec];
+  /** Rung by whoever feeds or empties a ring. */
+  bell: SharedArrayBuffer;
+  log: { path: string; limits: LogLimitsSpec } | undefined;
+  /** Bytes that linear memory may hold, or undefined. The module has it as its maximum already. */
+  memoryBytesMax: number | undefined;
+  /** Send the writable layer back at the end. */
+  keepFiles: boolean;
+}
+
+/** How a program ended. */
+export type Outcome =
+  | { kind: "exit"; status: number }
+  | { kind: "signal"; signal: string }
+  | { kind: "trap"; message: string }
+  /** A defect of ours. */
+  | { kind: "defect"; message: string };
+
+export interface ExitMessage {
+  kind: "exit";
+  outcome: Outcome;
+  /** The last thing that it asked of memory was refused. */
+  memoryRefused: boolean;
+  memoryBytes: number;
+  snapshot: unknown;
+}
+
+/** Sent when the program is about to run. */
+export interface StartedMessage {
+  kind: "started";
+}
+
+export type WorkerMessage = StartedMessage | ExitMessage;

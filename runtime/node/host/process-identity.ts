@@ -1,0 +1,21 @@
+/** Tells one process from a later one with the same number. */
+import { readFileSync } from "node:fs";
+
+/** When the process started, in a unit of the platform's own; "" where it can't be told, undefined when it isn't there. */
+export function processStart(pid: number): string | undefined {
+  if (process.platform === "linux") {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+      // The second field is the name in parentheses, and may hold anything; the 22nd is the start in clock ticks.
+      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    } catch {
+      return undefined;
+    }
+  }
+  try {
+    process.kill(pid, 0);
+    return "";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM" ? "" : undefined;
+  }
+}
