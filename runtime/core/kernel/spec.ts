@@ -69,6 +69,8 @@ export type Outcome =
   | { kind: "exit"; status: number }
   | { kind: "signal"; signal: string }
   | { kind: "trap"; message: string }
+  /** It wants functions that wpod doesn't have: `module.name`. It did not run. */
+  | { kind: "imports"; names: string[] }
   /** A defect of ours. */
   | { kind: "defect"; message: string };
 

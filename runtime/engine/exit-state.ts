@@ -1,0 +1,46 @@
+/** From how a program ended to what docker's users see: a status, and the reason when it isn't the program's own. */
+import { parseSignal } from "../core/container/signal.ts";
+import type { Outcome } from "../core/kernel/spec.ts";
+import type { ExitState } from "./types.ts";
+
+/** Killed, as by the kernel's out-of-memory killer. */
+const KILLED = 137;
+/** What wasmtime answers for a trap: 128 + SIGABRT. */
+const TRAPPED = 134;
+/** The runtime failed, not the program. */
+const RUNTIME_FAILED = 125;
+
+/** How a container ended: by itself, or by somebody. */
+export type Ending = Outcome | { kind: "timeout" };
+
+export function exitState(ending: Ending, memoryRefused: boolean): ExitState {
+  const plain = plainExitState(ending);
+  // A program that fails right after its memory was refused died of that, whatever way it took: abort, trap or exit.
+  const oomKilled = memoryRefused && plain.exitCode !== 0 && (ending.kind === "exit" || ending.kind === "trap" || isAbort(ending));
+  if (!oomKilled) return plain;
+  return { exitCode: KILLED, oomKilled, reason: `out of memory (${plain.reason ?? `exit status ${plain.exitCode}`})` };
+}
+
+function isAbort(ending: Ending): boolean {
+  return ending.kind === "signal" && ending.signal === "SIGABRT";
+}
+
+function plainExitState(ending: Ending): ExitState {
+  switch (ending.kind) {
+    case "exit":
+      return { exitCode: ending.status & 0xff, oomKilled: false, reason: undefined };
+    case "signal":
+      return { exitCode: 128 + (parseSignal(ending.signal)?.number ?? 0), oomKilled: false, reason: ending.signal };
+    case "timeout":
+      return { exitCode: KILLED, oomKilled: false, reason: "timeout" };
+    case "trap":
+      return { exitCode: TRAPPED, oomKilled: false, reason: `trap: ${ending.message}` };
+    case "imports":
+    case "defect":
+      return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: describe(ending) };
+  }
+}
+
+function describe(ending: Extract<Outcome, { kind: "imports" | "defect" }>): string {
+  return ending.kind === "imports" ? `unknown imports: ${ending.names.join(", ")}` : ending.message;
+}

@@ -1,0 +1,261 @@
+/** A container that this process hosts: its worker, its streams, its record. */
+import type { Worker } from "node:worker_threads";
+import { parseSignal } from "../core/container/signal.ts";
+import { WpodError } from "../core/error.ts";
+import { Bell } from "../core/ipc/bell.ts";
+import type { ExitMessage, FilesSpec, Outcome, ProcessSpec, StartMessage, WorkerMessage } from "../core/kernel/spec.ts";
+import type { LogLimitsSpec } from "../core/log/limits.ts";
+import type { EngineRecord, RecordKeeper } from "./record.ts";
+import { type Ending, exitState } from "./exit-state.ts";
+import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
+import type { Container, ContainerFiles, ContainerInfo, ContainerStatus, RunOptions, RunResult } from "./types.ts";
+import { takeWorker } from "./worker-entry.ts";
+
+/** What it takes to start: found out before anything is written down. */
+export interface Prepared {
+  files: FilesSpec;
+  process: ProcessSpec;
+  /** Compiled with its memory capped already. */
+  module: Promise<WebAssembly.Module> | WebAssembly.Module;
+}
+
+export interface ContainerParts {
+  record: EngineRecord;
+  records: RecordKeeper;
+  options: RunOptions;
+  collectBytesMax: number;
+  logLimits: LogLimitsSpec;
+  /** Resolves the program in the container's tree; throws a WpodError when it can't run. */
+  prepare: () => Prepared;
+  /** The tree on this thread, as embedders see it. */
+  openFiles: (files: FilesSpec) => Promise<ContainerFiles>;
+  /** What the tree holds now, for the worker. */
+  takeFiles: () => unknown;
+}
+
+interface Running {
+  worker: Worker;
+  stdin: InputJoint;
+  stdout: OutputJoint;
+  stderr: OutputJoint;
+  keepFiles: boolean;
+}
+
+export class LocalContainer implements Container {
+  readonly #parts: ContainerParts;
+  readonly #ended = Promise.withResolvers<RunResult>();
+  #record: EngineRecord;
+  #recorded: boolean;
+  #running: Running | undefined;
+  #ending: Ending | undefined;
+  #exit: ExitMessage | undefined;
+  #files: FilesSpec | undefined;
+  #filesLost = false;
+  #volume: Promise<ContainerFiles> | undefined;
+
+  /** @param recorded its record is in the database already; else it is written when it starts */
+  constructor(parts: ContainerParts, recorded: boolean) {
+    this.#parts = parts;
+    this.#record = parts.record;
+    this.#recorded = recorded;
+    // Whoever doesn't wait for the end isn't told of its failure.
+    this.#ended.promise.catch(() => {});
+  }
+
+  get id(): string {
+    return this.#record.id;
+  }
+
+  get name(): string {
+    return this.#record.name;
+  }
+
+  status(): ContainerStatus {
+    return this.#record.status;
+  }
+
+  inspect(): ContainerInfo {
+    const { processStart, ...info } = this.#record;
+    return info;
+  }
+
+  async start(): Promise<void> {
+    if (this.#record.status !== "created") {
+      throw new WpodError("CONTAINER_STATE", `container "${this.name}" has been started already`);
+    }
+    const { options } = this.#parts;
+    options.signal?.throwIfAborted();
+    const prepared = this.#parts.prepare();
+    this.#files = prepared.files;
+    const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
+
+    this.#begin(prepared, module);
+  }
+
+  #begin(prepared: Prepared, module: WebAssembly.Module): void {
+    const { options, collectBytesMax } = this.#parts;
+    this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
+    const bell = new Bell();
+    const worker = takeWorker();
+    const running: Running = {
+      worker,
+      stdin: joinInput(options.stdin, bell),
+      stdout: joinOutput(options.stdout, 1, bell, collectBytesMax),
+      stderr: joinOutput(options.stderr, 2, bell, collectBytesMax),
+      keepFiles: options.remove !== true || this.#parts.options.log !== undefined,
+    };
+    this.#running = running;
+    worker.on("message", (message: WorkerMessage) => this.#hear(message));
+    worker.on("error", (error) => this.#endAs({ kind: "defect", message: String(error) }));
+    worker.once("exit", () => this.#finish());
+    const message: StartMessage = {
+      kind: "start",
+      module,
+      files: prepared.files,
+      process: prepared.process,
+      stdio: [running.stdin.spec, running.stdout.spec, running.stderr.spec],
+      bell: bell.buffer,
+      log: this.#record.logPath === undefined ? undefined : { path: this.#record.logPath, limits: this.#parts.logLimits },
+      memoryBytesMax: this.#record.limits.memoryBytesMax,
+      keepFiles: true,
+    };
+    worker.postMessage(message);
+    this.#watch(options);
+  }
+
+  wait(): Promise<RunResult> {
+    return this.#ended.promise;
+  }
+
+  async kill(signal = "SIGTERM"): Promise<void> {
+    const parsed = parseSignal(signal);
+    if (parsed === undefined) throw new WpodError("USAGE", `invalid signal: ${signal}`);
+    if (this.#running === undefined) {
+      throw new WpodError("CONTAINER_STATE", `container "${this.name}" is not running`);
+    }
+    if (parsed.action === "stop") {
+      throw new WpodError("UNSUPPORTED", `${parsed.name} can't pause a container yet`);
+    }
+    // A guest has no handlers: the signal does what its default action is.
+    if (parsed.action === "end") await this.#end({ kind: "signal", signal: parsed.name });
+  }
+
+  files(): Promise<ContainerFiles> {
+    if (this.#record.status === "running") {
+      return Promise.reject(
+        new WpodError("CONTAINER_RUNNING", `the files of "${this.name}" belong to its guest while it runs`, {
+          hint: "wait for its end, or look at its files before it starts",
+        }),
+      );
+    }
+    if (this.#filesLost) {
+      return Promise.reject(
+        new WpodError("CONTAINER_STATE", `container "${this.name}" was killed, and its files went with it`),
+      );
+    }
+    this.#volume ??= this.#parts.openFiles(this.#files ?? this.#parts.prepare().files);
+    return this.#volume;
+  }
+
+  async remove(options: { force?: boolean } = {}): Promise<void> {
+    if (this.#running !== undefined) {
+      if (!options.force) {
+        throw new WpodError(
+          "CONTAINER_STATE",
+          `cannot remove container ${this.id} as it is running - running or paused containers cannot be removed without force: container state improper`,
+        );
+      }
+      await this.#end({ kind: "signal", signal: "SIGKILL" });
+      await this.#ended.promise.catch(() => {});
+    }
+    if (this.#recorded) this.#parts.records.delete(this.#record);
+    this.#recorded = false;
+    this.#files = undefined;
+    this.#volume = undefined;
+    this.#filesLost = true;
+  }
+
+  /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
+  #watch(options: RunOptions): void {
+    const timer =
+      options.timeoutMs === undefined || options.timeoutMs <= 0
+        ? undefined
+        : setTimeout(() => void this.#end({ kind: "timeout" }), options.timeoutMs);
+    const abort = () => void this.#end({ kind: "signal", signal: "SIGKILL" });
+    options.signal?.addEventListener("abort", abort, { once: true });
+    const release = () => {
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", abort);
+    };
+    this.#ended.promise.then(release, release);
+  }
+
+  #hear(message: WorkerMessage): void {
+    if (message.kind !== "exit") return;
+    this.#exit = message;
+    this.#endAs(message.outcome);
+    // The guest is done and its last word is here: nothing is lost by not waiting for the thread's own end.
+    void this.#running?.worker.terminate();
+  }
+
+  async #end(ending: Ending): Promise<void> {
+    this.#endAs(ending);
+    await this.#running?.worker.terminate();
+  }
+
+  /** The first reason is the one that counts. */
+  #endAs(ending: Ending): void {
+    this.#ending ??= ending;
+  }
+
+  async #finish(): Promise<void> {
+    const running = this.#running!;
+    running.stdin.finish();
+    await Promise.all([running.stdout.finish(), running.stderr.finish()]);
+    this.#running = undefined;
+    const ending: Ending = this.#ending ?? { kind: "defect", message: "its worker ended without a word" };
+    const state = exitState(ending, this.#exit?.memoryRefused ?? false);
+    this.#keepFiles();
+    try {
+      this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });
+      if (this.#parts.options.remove === true) this.#forget();
+    } catch (error) {
+      this.#ended.reject(error);
+      return;
+    }
+    if (this.#parts.options.signal?.aborted && ending.kind === "signal") {
+      this.#ended.reject(
+        new WpodError("ABORTED", `container "${this.name}" was aborted`, { cause: this.#parts.options.signal.reason }),
+      );
+      return;
+    }
+    this.#ended.resolve({
+      ...state,
+      stdout: running.stdout.collected(),
+      stderr: running.stderr.collected(),
+      truncated: running.stdout.truncated() || running.stderr.truncated(),
+      container: this,
+    });
+  }
+
+  #keepFiles(): void {
+    const snapshot = this.#exit?.snapshot;
+    if (snapshot === undefined) this.#filesLost = true;
+    else this.#files = { ...this.#files!, snapshot };
+    this.#volume = undefined;
+  }
+
+  #forget(): void {
+    this.#parts.records.delete(this.#record);
+    this.#recorded = false;
+  }
+
+  #write(record: EngineRecord): void {
+    if (this.#recorded) this.#parts.records.update(record);
+    else this.#parts.records.insert(record);
+    this.#recorded = true;
+    this.#record = record;
+  }
+}
+
+export type { Outcome };

@@ -1,0 +1,42 @@
+/**
+ * Container workers: started before they are needed, because a worker takes as long to start as everything else of a
+ * run together.
+ */
+import { Worker } from "node:worker_threads";
+
+const ENTRY = new URL("../worker/container.worker.ts", import.meta.url);
+
+/** Bounds of the worker's own JavaScript: the shim's objects, not the guest's memory. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 2048, stackSizeMb: 16 };
+
+let spare: Worker | undefined;
+
+/** Starts a worker now; the next `takeWorker` gets it. Worth calling as the first statement of a process. */
+export function prestartWorker(): void {
+  spare ??= startWorker();
+}
+
+export function takeWorker(): Worker {
+  const worker = spare ?? startWorker();
+  spare = undefined;
+  return worker;
+}
+
+/** Ends the worker that nobody took, so that the process can end. */
+export async function dropSpareWorker(): Promise<void> {
+  const worker = spare;
+  spare = undefined;
+  await worker?.terminate();
+}
+
+function startWorker(): Worker {
+  // Its own stdout and stderr would go through this thread and make the descriptors non-blocking; the guest's don't.
+  return new Worker(ENTRY, {
+    stdout: true,
+    stderr: true,
+    env: {},
+    execArgv: [],
+    resourceLimits: RESOURCE_LIMITS,
+    trackUnmanagedFds: true,
+  });
+}

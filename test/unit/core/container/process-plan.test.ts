@@ -1,0 +1,42 @@
+import { describe, expect, test } from "vitest";
+import { planProcess } from "../../../../runtime/core/container/process-plan.ts";
+import { WpodError } from "../../../../runtime/core/error.ts";
+
+const HOST = { hostname: "box" };
+
+describe("what a container executes", () => {
+  const image = { Entrypoint: ["/app"], Cmd: ["serve", "--all"] };
+  // The table of docker's reference: how CMD and ENTRYPOINT interact.
+  test.each([
+    { name: "the image's own", image, wishes: {}, argv: ["/app", "serve", "--all"] },
+    { name: "arguments replace CMD", image, wishes: { args: ["check"] }, argv: ["/app", "check"] },
+    { name: "no arguments leave CMD", image, wishes: { args: [] }, argv: ["/app", "serve", "--all"] },
+    { name: "an entry point drops CMD", image, wishes: { entrypoint: ["/sh"] }, argv: ["/sh"] },
+    { name: "an entry point with arguments", image, wishes: { entrypoint: ["/sh"], args: ["-c"] }, argv: ["/sh", "-c"] },
+    { name: "an empty entry point clears", image, wishes: { entrypoint: [""], args: ["/x"] }, argv: ["/x"] },
+    { name: "CMD alone", image: { Cmd: ["/x", "y"] }, wishes: {}, argv: ["/x", "y"] },
+    { name: "arguments alone", image: {}, wishes: { args: ["/x"] }, argv: ["/x"] },
+  ])("$name", ({ image, wishes, argv }) => {
+    expect(planProcess(image, { ...HOST, ...wishes }).argv).toEqual(argv);
+  });
+
+  test.each([
+    { name: "nothing to execute", image: {}, wishes: {}, message: /no command or entrypoint provided/ },
+    { name: "a cleared entry point alone", image, wishes: { entrypoint: [] }, message: /no command/ },
+    { name: "a relative directory", image, wishes: { workdir: "a" }, message: /needs to be an absolute path/ },
+    { name: "NUL in an argument", image, wishes: { args: ["a\0b"] }, message: /NUL/ },
+    { name: "= in a variable's name", image, wishes: { env: { "A=B": "x" } }, message: /can't be the name/ },
+    { name: "NUL in a variable", image, wishes: { env: { A: "\0" } }, message: /can't be the name/ },
+  ])("refuses $name", ({ image, wishes, message }) => {
+    expect(() => planProcess(image, { ...HOST, ...wishes })).toThrow(message);
+    expect(() => planProcess(image, { ...HOST, ...wishes })).toThrow(WpodError);
+  });
+
+  test("gives each variable once: the caller's, else the image's, else the defaults", () => {
+    const env = planProcess(
+      { Cmd: ["/x"], Env: ["PATH=/bin", "A=1", "B=x=y\nz", "broken", "__proto__=p"] },
+      { ...HOST, env: { A: "2", C: "" } },
+    ).env;
+    expect(env).toEqual(["PATH=/bin", "HOSTNAME=box", "container=wpod", "A=2", "B=x=y\nz", "__proto__=p", "C="]);
+  });
+});
