@@ -16,9 +16,16 @@ export type Ending = Outcome | { kind: "timeout" };
 export function exitState(ending: Ending, memoryRefused: boolean): ExitState {
   const plain = plainExitState(ending);
   // A program that fails right after its memory was refused died of that, whatever way it took: abort, trap or exit.
-  const oomKilled = memoryRefused && plain.exitCode !== 0 && (ending.kind === "exit" || ending.kind === "trap" || isAbort(ending));
+  const oomKilled =
+    memoryRefused &&
+    plain.exitCode !== 0 &&
+    (ending.kind === "exit" || ending.kind === "trap" || isAbort(ending));
   if (!oomKilled) return plain;
-  return { exitCode: KILLED, oomKilled, reason: `out of memory (${plain.reason ?? `exit status ${plain.exitCode}`})` };
+  return {
+    exitCode: KILLED,
+    oomKilled,
+    reason: `out of memory (${plain.reason ?? `exit status ${plain.exitCode}`})`,
+  };
 }
 
 function isAbort(ending: Ending): boolean {
@@ -30,7 +37,11 @@ function plainExitState(ending: Ending): ExitState {
     case "exit":
       return { exitCode: ending.status & 0xff, oomKilled: false, reason: undefined };
     case "signal":
-      return { exitCode: 128 + (parseSignal(ending.signal)?.number ?? 0), oomKilled: false, reason: ending.signal };
+      return {
+        exitCode: 128 + (parseSignal(ending.signal)?.number ?? 0),
+        oomKilled: false,
+        reason: ending.signal,
+      };
     case "timeout":
       return { exitCode: KILLED, oomKilled: false, reason: "timeout" };
     case "trap":

@@ -3,12 +3,26 @@ import type { Worker } from "node:worker_threads";
 import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import { Bell } from "../core/ipc/bell.ts";
-import type { ExitMessage, FilesSpec, Outcome, ProcessSpec, StartMessage, WorkerMessage } from "../core/kernel/spec.ts";
+import type {
+  ExitMessage,
+  FilesSpec,
+  Outcome,
+  ProcessSpec,
+  StartMessage,
+  WorkerMessage,
+} from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
-import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { type Ending, exitState } from "./exit-state.ts";
+import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
-import type { Container, ContainerFiles, ContainerInfo, ContainerStatus, RunOptions, RunResult } from "./types.ts";
+import type {
+  Container,
+  ContainerFiles,
+  ContainerInfo,
+  ContainerStatus,
+  RunOptions,
+  RunResult,
+} from "./types.ts";
 import { takeWorker } from "./worker-entry.ts";
 
 /** What it takes to start: found out before anything is written down. */
@@ -115,7 +129,10 @@ export class LocalContainer implements Container {
       process: prepared.process,
       stdio: [running.stdin.spec, running.stdout.spec, running.stderr.spec],
       bell: bell.buffer,
-      log: this.#record.logPath === undefined ? undefined : { path: this.#record.logPath, limits: this.#parts.logLimits },
+      log:
+        this.#record.logPath === undefined
+          ? undefined
+          : { path: this.#record.logPath, limits: this.#parts.logLimits },
       memoryBytesMax: this.#record.limits.memoryBytesMax,
       keepFiles: true,
     };
@@ -225,7 +242,9 @@ export class LocalContainer implements Container {
     }
     if (this.#parts.options.signal?.aborted && ending.kind === "signal") {
       this.#ended.reject(
-        new WpodError("ABORTED", `container "${this.name}" was aborted`, { cause: this.#parts.options.signal.reason }),
+        new WpodError("ABORTED", `container "${this.name}" was aborted`, {
+          cause: this.#parts.options.signal.reason,
+        }),
       );
       return;
     }

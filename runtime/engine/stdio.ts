@@ -36,18 +36,18 @@ export function joinInput(source: InputSource | undefined, bell: Bell): InputJoi
   if (typeof source === "string") return joinBytes(Buffer.from(source));
   if (source instanceof Uint8Array) return joinBytes(source);
   // The caller's stream stays the caller's, and open, when the guest doesn't read it to its end.
-  return joinSource(source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source, bell, () => {});
+  return joinSource(
+    source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source,
+    bell,
+    () => {},
+  );
 }
 
 function joinBytes(bytes: Uint8Array): InputJoint {
   return { spec: { kind: "bytes", bytes: Uint8Array.from(bytes) }, finish() {} };
 }
 
-function joinSource(
-  source: AsyncIterable<Uint8Array | string>,
-  bell: Bell,
-  close: () => void,
-): InputJoint {
+function joinSource(source: AsyncIterable<Uint8Array | string>, bell: Bell, close: () => void): InputJoint {
   const ring = Ring.create(RING_BYTES, bell);
   void fillRing(ring, source);
   return {

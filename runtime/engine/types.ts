@@ -39,7 +39,12 @@ export interface Limits {
 }
 
 /** Where a stream of the guest goes: collected into the result, to the stream of this process, nowhere, or to a stream or function. */
-export type OutputTarget = "collect" | "inherit" | "ignore" | Writable | ((chunk: Uint8Array) => void | Promise<void>);
+export type OutputTarget =
+  | "collect"
+  | "inherit"
+  | "ignore"
+  | Writable
+  | ((chunk: Uint8Array) => void | Promise<void>);
 /** Where the guest's input comes from. Default: empty. */
 export type InputSource = "inherit" | "ignore" | string | Uint8Array | Readable | AsyncIterable<Uint8Array>;
 
@@ -181,7 +186,13 @@ export interface ImageInfo {
   createdMs: number | undefined;
   /** Sum of the layers, uncompressed. */
   sizeBytes: number;
-  layers: readonly { digest: string; diffId: string; mediaType: string; sizeBytes: number; compressedBytes: number }[];
+  layers: readonly {
+    digest: string;
+    diffId: string;
+    mediaType: string;
+    sizeBytes: number;
+    compressedBytes: number;
+  }[];
   /** The OCI image config, as its JSON says. */
   config: ImageConfig;
 }
@@ -217,7 +228,10 @@ export interface Images {
   get(reference: string): Promise<ImageInfo>;
   tag(reference: string, name: string): Promise<void>;
   /** What went: names untagged, ids deleted. IMAGE_IN_USE without `force` when a container uses it. */
-  remove(reference: string, options?: { force?: boolean }): Promise<{ untagged: string[]; deleted: string[] }>;
+  remove(
+    reference: string,
+    options?: { force?: boolean },
+  ): Promise<{ untagged: string[]; deleted: string[] }>;
 }
 
 export interface EngineInfo {

@@ -1,0 +1,248 @@
+/**
+ * Walks the instructions of a function body without decoding more than it takes to find the next one.
+ *
+ * Knows every instruction that V8 in Node 24 and 26 takes by default: the core specification 3.0 (SIMD, relaxed SIMD,
+ * bulk memory, references, GC, exceptions, tail calls, multi-memory, memory64), threads, and the older exceptions.
+ * @see https://webassembly.github.io/spec/core/binary/instructions.html
+ */
+
+/** Where an instruction starts, and its opcode: `0xFC08` and the like for those with a prefix. */
+export type InstructionVisitor = (opcode: number, startOffset: number, endOffset: number) => void;
+
+export class InstructionError extends Error {
+  readonly offset: number;
+
+  constructor(message: string, offset: number) {
+    super(message);
+    this.offset = offset;
+  }
+}
+
+// How the bytes behind an opcode are laid out.
+const NONE = 0;
+const INDEX = 1; // one LEB u32 (or a signed one: the bytes look alike)
+const TWO_INDEXES = 2;
+const MEMARG = 3; // align, [memory index], offset
+const BLOCK = 4; // block type: one signed LEB, or a value type of several bytes
+const BRANCH_TABLE = 5;
+const TYPES = 6; // vector of value types
+const FOUR_BYTES = 7;
+const EIGHT_BYTES = 8;
+const HEAP_TYPE = 9;
+const TRY_TABLE = 10;
+const ONE_BYTE = 11;
+const SIXTEEN_BYTES = 12;
+const MEMARG_LANE = 13;
+const CAST_BRANCH = 14; // flags, label, two heap types
+const UNKNOWN = 255;
+
+/** Bit of a memarg's alignment that says a memory index follows. */
+const MEMARG_HAS_MEMORY = 0x40;
+
+const PLAIN = table([
+  [0x00, 0x01, NONE], // unreachable nop
+  [0x02, 0x04, BLOCK], // block loop if
+  [0x05, 0x05, NONE], // else
+  [0x06, 0x06, BLOCK], // try (older exceptions)
+  [0x07, 0x09, INDEX], // catch throw rethrow
+  [0x0a, 0x0b, NONE], // throw_ref end
+  [0x0c, 0x0d, INDEX], // br br_if
+  [0x0e, 0x0e, BRANCH_TABLE],
+  [0x0f, 0x0f, NONE], // return
+  [0x10, 0x10, INDEX], // call
+  [0x11, 0x11, TWO_INDEXES], // call_indirect
+  [0x12, 0x12, INDEX], // return_call
+  [0x13, 0x13, TWO_INDEXES], // return_call_indirect
+  [0x14, 0x15, INDEX], // call_ref return_call_ref
+  [0x18, 0x18, INDEX], // delegate
+  [0x19, 0x1b, NONE], // catch_all drop select
+  [0x1c, 0x1c, TYPES], // select t
+  [0x1f, 0x1f, TRY_TABLE],
+  [0x20, 0x26, INDEX], // local.* global.* table.get table.set
+  [0x28, 0x3e, MEMARG], // loads and stores
+  [0x3f, 0x40, INDEX], // memory.size memory.grow
+  [0x41, 0x42, INDEX], // i32.const i64.const
+  [0x43, 0x43, FOUR_BYTES],
+  [0x44, 0x44, EIGHT_BYTES],
+  [0x45, 0xc4, NONE], // numeric
+  [0xd0, 0xd0, HEAP_TYPE], // ref.null
+  [0xd1, 0xd1, NONE], // ref.is_null
+  [0xd2, 0xd2, INDEX], // ref.func
+  [0xd3, 0xd4, NONE], // ref.eq ref.as_non_null
+  [0xd5, 0xd6, INDEX], // br_on_null br_on_non_null
+]);
+
+/** 0xFB: garbage collection. */
+const GC = table([
+  [0, 1, INDEX], // struct.new struct.new_default
+  [2, 5, TWO_INDEXES], // struct.get* struct.set
+  [6, 7, INDEX], // array.new array.new_default
+  [8, 10, TWO_INDEXES], // array.new_fixed array.new_data array.new_elem
+  [11, 14, INDEX], // array.get* array.set
+  [15, 15, NONE], // array.len
+  [16, 16, INDEX], // array.fill
+  [17, 19, TWO_INDEXES], // array.copy array.init_data array.init_elem
+  [20, 23, HEAP_TYPE], // ref.test ref.cast
+  [24, 25, CAST_BRANCH],
+  [26, 30, NONE], // any.convert_extern .. i31.get_u
+]);
+
+/** 0xFC: saturating conversions, bulk memory, tables, wide arithmetic. */
+const MISC = table([
+  [0, 7, NONE],
+  [8, 8, TWO_INDEXES], // memory.init
+  [9, 9, INDEX], // data.drop
+  [10, 10, TWO_INDEXES], // memory.copy
+  [11, 11, INDEX], // memory.fill
+  [12, 12, TWO_INDEXES], // table.init
+  [13, 13, INDEX], // elem.drop
+  [14, 14, TWO_INDEXES], // table.copy
+  [15, 17, INDEX], // table.grow table.size table.fill
+  [19, 22, NONE], // i64.add128 ..
+]);
+
+/** 0xFD: SIMD. */
+const SIMD = table([
+  [0, 11, MEMARG],
+  [12, 13, SIXTEEN_BYTES], // v128.const i8x16.shuffle
+  [14, 20, NONE],
+  [21, 34, ONE_BYTE], // lanes
+  [35, 83, NONE],
+  [84, 91, MEMARG_LANE],
+  [92, 93, MEMARG],
+  [94, 275, NONE], // with relaxed SIMD, 0x100 to 0x113
+]);
+
+/** 0xFE: threads. */
+const ATOMIC = table([
+  [0, 2, MEMARG], // notify wait32 wait64
+  [3, 3, ONE_BYTE], // fence
+  [16, 78, MEMARG],
+]);
+
+const PREFIXED = new Map([
+  [0xfb, GC],
+  [0xfc, MISC],
+  [0xfd, SIMD],
+  [0xfe, ATOMIC],
+]);
+
+function table(rows: readonly (readonly [number, number, number])[]): Uint8Array {
+  const last = rows.at(-1)![1];
+  const layout = new Uint8Array(Math.max(256, last + 1)).fill(UNKNOWN);
+  for (const [from, to, kind] of rows) layout.fill(kind, from, to + 1);
+  return layout;
+}
+
+/**
+ * Visits each instruction in `bytes[start, end)`.
+ * @throws InstructionError an opcode that isn't known, or one that ends outside
+ */
+export function walkInstructions(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: InstructionVisitor,
+): void {
+  let at = start;
+  while (at < end) {
+    const instructionStart = at;
+    let opcode = bytes[at++]!;
+    let kind = PLAIN[opcode]!;
+    if (opcode >= 0xfb) {
+      const prefixed = PREFIXED.get(opcode);
+      const after = skipNumber(bytes, at, end);
+      const sub = smallNumber(bytes, at, after);
+      kind = prefixed?.[sub] ?? UNKNOWN;
+      opcode = opcode * 0x100 + sub;
+      at = after;
+    }
+    at = kind === NONE ? at : skipImmediate(bytes, at, end, kind, opcode);
+    visit(opcode, instructionStart, at);
+  }
+  if (at !== end) throw new InstructionError("an instruction ends outside its function", end);
+}
+
+function skipImmediate(bytes: Uint8Array, at: number, end: number, kind: number, opcode: number): number {
+  switch (kind) {
+    case INDEX:
+      return skipNumber(bytes, at, end);
+    case TWO_INDEXES:
+      return skipNumber(bytes, skipNumber(bytes, at, end), end);
+    case MEMARG:
+      return skipMemarg(bytes, at, end);
+    case MEMARG_LANE:
+      return skipMemarg(bytes, at, end) + 1;
+    case BLOCK:
+      return skipBlockType(bytes, at, end);
+    case BRANCH_TABLE:
+      return skipVector(bytes, at, end, 1, skipNumber);
+    case TYPES:
+      return skipVector(bytes, at, end, 0, skipValueType);
+    case HEAP_TYPE:
+      return skipNumber(bytes, at, end);
+    case CAST_BRANCH: {
+      const label = skipNumber(bytes, at + 1, end);
+      return skipNumber(bytes, skipNumber(bytes, label, end), end);
+    }
+    case TRY_TABLE:
+      return skipVector(bytes, skipBlockType(bytes, at, end), end, 0, skipCatch);
+    case ONE_BYTE:
+      return at + 1;
+    case FOUR_BYTES:
+      return at + 4;
+    case EIGHT_BYTES:
+      return at + 8;
+    case SIXTEEN_BYTES:
+      return at + 16;
+    default:
+      throw new InstructionError(`unknown instruction 0x${opcode.toString(16)}`, at);
+  }
+}
+
+/** A LEB128 number ends at the first byte without its high bit; ten bytes are the longest. */
+function skipNumber(bytes: Uint8Array, at: number, end: number): number {
+  const limit = Math.min(end, at + 10);
+  for (let index = at; index < limit; index++) {
+    if (bytes[index]! < 0x80) return index + 1;
+  }
+  throw new InstructionError("a number doesn't end", at);
+}
+
+function smallNumber(bytes: Uint8Array, at: number, after: number): number {
+  let value = 0;
+  for (let index = after - 1; index >= at; index--) value = value * 128 + (bytes[index]! & 0x7f);
+  return value;
+}
+
+function skipMemarg(bytes: Uint8Array, at: number, end: number): number {
+  const afterAlign = skipNumber(bytes, at, end);
+  const hasMemory = (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
+  return skipNumber(bytes, hasMemory ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
+}
+
+/** `0x63` and `0x64` are references with a heap type behind; everything else is one signed number. */
+export function skipValueType(bytes: Uint8Array, at: number, end: number): number {
+  const code = bytes[at]!;
+  return code === 0x63 || code === 0x64 ? skipNumber(bytes, at + 1, end) : skipNumber(bytes, at, end);
+}
+
+const skipBlockType = skipValueType;
+
+function skipCatch(bytes: Uint8Array, at: number, end: number): number {
+  const withTag = bytes[at]! < 2;
+  return skipNumber(bytes, withTag ? skipNumber(bytes, at + 1, end) : at + 1, end);
+}
+
+function skipVector(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  extra: number,
+  skip: (bytes: Uint8Array, at: number, end: number) => number,
+): number {
+  let next = skipNumber(bytes, at, end);
+  const count = smallNumber(bytes, at, next) + extra;
+  for (let index = 0; index < count; index++) next = skip(bytes, next, end);
+  return next;
+}
