@@ -28,6 +28,8 @@ export interface LayerEntry {
   readonly pieces: readonly SparsePiece[] | undefined;
   readonly deviceMajor: number;
   readonly deviceMinor: number;
+  /** A directory without a header in the tar, only with paths under it: a lower layer's attributes win. */
+  readonly implied?: boolean;
 }
 
 export interface SparsePiece {
@@ -45,7 +47,7 @@ export interface LayerIndex {
   children(directory: string): readonly LayerEntry[];
   /** The entry of the root, when the tar has one (`./`). */
   root(): LayerEntry | undefined;
-  /** Names under this directory that hide what lower layers have (`.wh.NAME`). */
+  /** Names under this directory that hide what lower layers have (`.wh.NAME`). `children` may have one, too: it is seen. */
   whiteouts(directory: string): readonly string[];
   /** The directory hides everything that lower layers have in it (`.wh..wh..opq`). */
   isOpaque(directory: string): boolean;
