@@ -1,0 +1,66 @@
+/**
+ * The schema of the state database, one step a version: `user_version` counts the steps that were made. A step is
+ * never changed once it was released; a new one is added.
+ */
+
+export const MIGRATIONS: readonly string[] = [
+  `
+  -- One row is all that \`run\` reads of an image: record is the JSON of an ImageRecord without its tags.
+  CREATE TABLE images (
+    id TEXT PRIMARY KEY,
+    created_ms INTEGER,
+    imported_ms INTEGER NOT NULL,
+    record TEXT NOT NULL
+  ) WITHOUT ROWID;
+
+  CREATE TABLE tags (
+    name TEXT PRIMARY KEY,
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE
+  ) WITHOUT ROWID;
+  CREATE INDEX tags_of_image ON tags (image_id);
+
+  -- Manifests and indexes that an image came with: \`name@digest\` finds it by each.
+  CREATE TABLE manifests (
+    digest TEXT NOT NULL,
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    PRIMARY KEY (digest, image_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX manifests_of_image ON manifests (image_id);
+
+  -- Layers whose two files are in the store.
+  CREATE TABLE layers (
+    diff_id TEXT PRIMARY KEY,
+    size_bytes INTEGER NOT NULL
+  ) WITHOUT ROWID;
+
+  -- Compressed blobs that were seen to unpack to a layer: a second import need not unpack them again.
+  CREATE TABLE layer_blobs (
+    digest TEXT NOT NULL,
+    diff_id TEXT NOT NULL REFERENCES layers (diff_id) ON DELETE CASCADE,
+    compressed_bytes INTEGER NOT NULL,
+    PRIMARY KEY (digest, diff_id)
+  ) WITHOUT ROWID;
+  CREATE INDEX layer_blobs_of_layer ON layer_blobs (diff_id);
+
+  -- No reference to layers: a damaged layer is set aside, and its images stay known until it comes again.
+  CREATE TABLE image_layers (
+    image_id TEXT NOT NULL REFERENCES images (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    diff_id TEXT NOT NULL,
+    PRIMARY KEY (image_id, position)
+  ) WITHOUT ROWID;
+  CREATE INDEX image_layers_of_layer ON image_layers (diff_id);
+
+  -- record is the JSON of a container's record: see containers.ts.
+  CREATE TABLE containers (
+    id TEXT PRIMARY KEY,
+    name TEXT UNIQUE,
+    image_id TEXT,
+    status TEXT,
+    pid INTEGER,
+    created_ms INTEGER,
+    record TEXT NOT NULL
+  );
+  CREATE INDEX containers_of_image ON containers (image_id);
+  `,
+];
