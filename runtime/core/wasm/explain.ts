@@ -26,7 +26,7 @@ const HOW_TO_BUILD =
  * @returns what is wrong with a program; undefined for a module that can be tried, and for a script, whose interpreter is the program
  */
 export function explainProgram(program: Inspection, source: ProgramSource): WpodError | undefined {
-  const { path } = source;
+  const path = printable(source.path);
   switch (program.kind) {
     case "module":
       return explainModule(program, path);
@@ -43,7 +43,7 @@ export function explainProgram(program: Inspection, source: ProgramSource): Wpod
     case "elf":
     case "mach-o":
     case "pe":
-      return explainNative(program, source);
+      return explainNative(program, path, source.image);
     case "text":
       return invalid(
         `${path} is WebAssembly as text; wpod runs the binary format`,
@@ -72,16 +72,22 @@ export function explainImports(
   const names = [...new Set(missing.map(({ module, name }) => printable(`${module}.${name}`)))].sort();
   const [it, them] = names.length === 1 ? ["a function", "it"] : ["functions", "them"];
   const known = ECOSYSTEMS.find(([modules]) => missing.some(({ module }) => modules.test(module)));
-  return new WpodError("PROGRAM_IMPORTS", `${path} needs ${it} that wpod doesn't have: ${names.join(", ")}`, {
-    hint:
-      known?.[1] ??
-      `a program that runs under wpod imports from wasi_snapshot_preview1 only; rebuild it without ${them}`,
-  });
+  const listed = names.slice(0, LISTED_COUNT_MAX).join(", ");
+  const more = names.length > LISTED_COUNT_MAX ? ` and ${names.length - LISTED_COUNT_MAX} more` : "";
+  return new WpodError(
+    "PROGRAM_IMPORTS",
+    `${printable(path)} needs ${it} that wpod doesn't have: ${listed}${more}`,
+    {
+      hint:
+        known?.[1] ??
+        `a program that runs under wpod imports from wasi_snapshot_preview1 only; rebuild it without ${them}`,
+    },
+  );
 }
 
 /** What a cap says when it isn't one. */
 export function explainMemory(cap: Exclude<MemoryCap, { kind: "capped" }>, path: string): WpodError {
-  if (cap.kind === "malformed") return explainProblem(cap.problem, path);
+  if (cap.kind === "malformed") return explainProblem(cap.problem, printable(path));
   const pages = Math.ceil(cap.minimumBytes / PAGE_BYTES);
   const counted = `${cap.minimumBytes} bytes (${pages} ${pages === 1 ? "page" : "pages"})`;
   return new WpodError(
@@ -94,7 +100,7 @@ export function explainMemory(cap: Exclude<MemoryCap, { kind: "capped" }>, path:
 /** What V8 says when it refuses to compile a module. */
 export function explainCompileError(error: Error, path: string): WpodError {
   const reason = printable(error.message.replace(/^WebAssembly\.\w+\(\): /, ""));
-  return new WpodError("PROGRAM_INVALID", `${path} isn't a valid WebAssembly module: ${reason}`, {
+  return new WpodError("PROGRAM_INVALID", `${printable(path)} isn't a valid WebAssembly module: ${reason}`, {
     hint: "was it copied whole? else it may use a proposal that this version of Node.js doesn't have",
     cause: error,
   });
@@ -129,12 +135,12 @@ function explainProblem(problem: Problem, path: string): WpodError {
 
 const NATIVE_NAMES = { elf: "an ELF file", "mach-o": "a Mach-O file", pe: "a Windows program" };
 
-function explainNative(program: NativeProgram, { path, image }: ProgramSource): WpodError {
+function explainNative(program: NativeProgram, path: string, image: ProgramSource["image"]): WpodError {
   const name = NATIVE_NAMES[program.kind];
   if (image !== undefined) {
     return new WpodError(
       "IMAGE_PLATFORM",
-      `${image.name} is an image for ${image.platform}, its program is ${name}; wpod runs WebAssembly`,
+      `${printable(image.name)} is an image for ${printable(image.platform)}, its program is ${name}; wpod runs WebAssembly`,
       { hint: WHERE_TO_FIND_IMAGES },
     );
   }
@@ -165,3 +171,4 @@ function printable(text: string): string {
 }
 
 const PRINTED_LENGTH_MAX = 200;
+const LISTED_COUNT_MAX = 200;
