@@ -13,7 +13,7 @@ export interface EngineOptions {
  * What to run:
  * - a name in the store: `hello`, `hello:1.0`, `localhost/a/b:tag`, `name@sha256:...`, an id or a unique prefix of one;
  * - `oci:DIR[:TAG]`, `oci-archive:FILE[:TAG]`, `docker-archive:FILE[:TAG]`: loaded into the store under its digest, then run;
- * - a path with a slash, or ending in `.wasm`: a module without an image;
+ * - a path that begins with `/`, `./` or `../`, or ends in `.wasm`: a module without an image;
  * - `{ wasm }`: the bytes of a module.
  */
 export type ImageSource = string | { readonly wasm: Uint8Array; readonly name?: string };

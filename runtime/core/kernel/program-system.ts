@@ -1,13 +1,6 @@
 /** What one guest program sees of its runtime: its part of the container, its streams, clocks and waiting. */
 import { Errno } from "../../../shim/abi/errno.ts";
-import type {
-  Clocks,
-  OpenFile,
-  PollTarget,
-  Preopen,
-  Processes,
-  System,
-} from "../../../shim/abi/system.ts";
+import type { Clocks, OpenFile, PollTarget, Preopen, Processes, System } from "../../../shim/abi/system.ts";
 import { parseSignal } from "../container/signal.ts";
 import type { Bell } from "../ipc/bell.ts";
 

@@ -3,6 +3,7 @@
  * and modules go by reference.
  */
 import type { LogLimitsSpec } from "../log/limits.ts";
+import type { FileSystemState } from "../tree/snapshot.ts";
 
 /** One layer of the image, lowest first: two files of the store. */
 export interface LayerFiles {
@@ -23,8 +24,8 @@ export interface MountPlan {
 /** The files of a container: the same description gives the same tree in any thread. */
 export interface FilesSpec {
   layers: LayerFiles[];
-  /** What the writable layer holds already, as `snapshot` of the file system made it. */
-  snapshot: unknown;
+  /** What the root file system holds already; undefined: what its layers say. */
+  snapshot: FileSystemState | undefined;
   mounts: MountPlan[];
   etcFiles: { path: string; content: string }[];
   readOnly: boolean;
@@ -80,7 +81,7 @@ export interface ExitMessage {
   /** The last thing that it asked of memory was refused. */
   memoryRefused: boolean;
   memoryBytes: number;
-  snapshot: unknown;
+  snapshot: FileSystemState | undefined;
 }
 
 /** Sent when the program is about to run. */
