@@ -47,11 +47,8 @@ function plainExitState(ending: Ending): ExitState {
     case "trap":
       return { exitCode: TRAPPED, oomKilled: false, reason: `trap: ${ending.message}` };
     case "imports":
+      return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: "unknown imports" };
     case "defect":
-      return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: describe(ending) };
+      return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: ending.message };
   }
-}
-
-function describe(ending: Extract<Outcome, { kind: "imports" | "defect" }>): string {
-  return ending.kind === "imports" ? `unknown imports: ${ending.names.join(", ")}` : ending.message;
 }

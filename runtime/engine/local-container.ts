@@ -12,7 +12,12 @@ import type {
   WorkerMessage,
 } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import { buffersOf } from "../core/tree/snapshot.ts";
+import { explainImports } from "../core/wasm/explain.ts";
+import { stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
+import { type OpenFiles, openFiles } from "./files.ts";
+import type { Compiled } from "./modules.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
 import type {
@@ -30,7 +35,7 @@ export interface Prepared {
   files: FilesSpec;
   process: ProcessSpec;
   /** Compiled with its memory capped already. */
-  module: Promise<WebAssembly.Module> | WebAssembly.Module;
+  module: Compiled;
 }
 
 export interface ContainerParts {
@@ -39,12 +44,12 @@ export interface ContainerParts {
   options: RunOptions;
   collectBytesMax: number;
   logLimits: LogLimitsSpec;
-  /** Resolves the program in the container's tree; throws a WpodError when it can't run. */
-  prepare: () => Prepared;
-  /** The tree on this thread, as embedders see it. */
-  openFiles: (files: FilesSpec) => Promise<ContainerFiles>;
-  /** What the tree holds now, for the worker. */
-  takeFiles: () => unknown;
+  /** Its files before it starts. */
+  files: FilesSpec;
+  /** Finds its program in these files; throws a WpodError when it can't run. */
+  prepare: (files: FilesSpec) => Prepared;
+  /** Those of the engine that run: it ends them when it is disposed of. */
+  running: Set<LocalContainer>;
 }
 
 interface Running {
@@ -52,26 +57,29 @@ interface Running {
   stdin: InputJoint;
   stdout: OutputJoint;
   stderr: OutputJoint;
-  keepFiles: boolean;
 }
 
 export class LocalContainer implements Container {
   readonly #parts: ContainerParts;
   readonly #ended = Promise.withResolvers<RunResult>();
+  readonly #started = Promise.withResolvers<void>();
   #record: EngineRecord;
   #recorded: boolean;
   #running: Running | undefined;
   #ending: Ending | undefined;
   #exit: ExitMessage | undefined;
+  /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
-  #filesLost = false;
-  #volume: Promise<ContainerFiles> | undefined;
+  /** The same as a tree on this thread, once somebody asked for it. */
+  #open: Promise<OpenFiles> | undefined;
 
   /** @param recorded its record is in the database already; else it is written when it starts */
   constructor(parts: ContainerParts, recorded: boolean) {
     this.#parts = parts;
     this.#record = parts.record;
+    this.#files = parts.files;
     this.#recorded = recorded;
+    if (recorded) parts.records.insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
   }
@@ -89,8 +97,7 @@ export class LocalContainer implements Container {
   }
 
   inspect(): ContainerInfo {
-    const { processStart, ...info } = this.#record;
-    return info;
+    return toInfo(this.#record);
   }
 
   async start(): Promise<void> {
@@ -99,14 +106,24 @@ export class LocalContainer implements Container {
     }
     const { options } = this.#parts;
     options.signal?.throwIfAborted();
-    const prepared = this.#parts.prepare();
-    this.#files = prepared.files;
+    const files = await this.#takeFiles();
+    const prepared = this.#parts.prepare(files);
     const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
-
-    this.#begin(prepared, module);
+    await this.#begin(prepared, module, files);
   }
 
-  #begin(prepared: Prepared, module: WebAssembly.Module): void {
+  /** What an embedder put into the tree before the start goes with it. */
+  async #takeFiles(): Promise<FilesSpec> {
+    if (this.#files === undefined)
+      throw new WpodError("CONTAINER_STATE", `container "${this.name}" was removed`);
+    const open = await this.#open;
+    if (open === undefined) return this.#files;
+    this.#open = undefined;
+    this.#files = { ...this.#files, snapshot: open.close() };
+    return this.#files;
+  }
+
+  async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
     const { options, collectBytesMax } = this.#parts;
     this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     const bell = new Bell();
@@ -116,16 +133,16 @@ export class LocalContainer implements Container {
       stdin: joinInput(options.stdin, bell),
       stdout: joinOutput(options.stdout, 1, bell, collectBytesMax),
       stderr: joinOutput(options.stderr, 2, bell, collectBytesMax),
-      keepFiles: options.remove !== true || this.#parts.options.log !== undefined,
     };
     this.#running = running;
+    this.#parts.running.add(this);
     worker.on("message", (message: WorkerMessage) => this.#hear(message));
     worker.on("error", (error) => this.#endAs({ kind: "defect", message: String(error) }));
     worker.once("exit", () => this.#finish());
     const message: StartMessage = {
       kind: "start",
       module,
-      files: prepared.files,
+      files,
       process: prepared.process,
       stdio: [running.stdin.spec, running.stdout.spec, running.stderr.spec],
       bell: bell.buffer,
@@ -134,10 +151,13 @@ export class LocalContainer implements Container {
           ? undefined
           : { path: this.#record.logPath, limits: this.#parts.logLimits },
       memoryBytesMax: this.#record.limits.memoryBytesMax,
-      keepFiles: true,
+      keepFiles: options.keepFiles ?? true,
     };
-    worker.postMessage(message);
+    const buffers = files.snapshot === undefined ? [] : buffersOf(files.snapshot);
+    worker.postMessage(message, buffers);
+    this.#files = undefined;
     this.#watch(options);
+    await this.#started.promise;
   }
 
   wait(): Promise<RunResult> {
@@ -165,31 +185,28 @@ export class LocalContainer implements Container {
         }),
       );
     }
-    if (this.#filesLost) {
+    if (this.#files === undefined) {
       return Promise.reject(
-        new WpodError("CONTAINER_STATE", `container "${this.name}" was killed, and its files went with it`),
+        new WpodError(
+          "CONTAINER_STATE",
+          `the files of "${this.name}" are gone: it was killed, removed, or run without keeping them`,
+        ),
       );
     }
-    this.#volume ??= this.#parts.openFiles(this.#files ?? this.#parts.prepare().files);
-    return this.#volume;
+    this.#open ??= openFiles(this.#files);
+    return this.#open.then(({ volume }) => volume);
   }
 
   async remove(options: { force?: boolean } = {}): Promise<void> {
     if (this.#running !== undefined) {
-      if (!options.force) {
-        throw new WpodError(
-          "CONTAINER_STATE",
-          `cannot remove container ${this.id} as it is running - running or paused containers cannot be removed without force: container state improper`,
-        );
-      }
+      if (!options.force) throw stillRunning(this.id);
       await this.#end({ kind: "signal", signal: "SIGKILL" });
       await this.#ended.promise.catch(() => {});
     }
     if (this.#recorded) this.#parts.records.delete(this.#record);
     this.#recorded = false;
     this.#files = undefined;
-    this.#volume = undefined;
-    this.#filesLost = true;
+    this.#open = undefined;
   }
 
   /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
@@ -208,7 +225,10 @@ export class LocalContainer implements Container {
   }
 
   #hear(message: WorkerMessage): void {
-    if (message.kind !== "exit") return;
+    if (message.kind === "started") {
+      this.#started.resolve();
+      return;
+    }
     this.#exit = message;
     this.#endAs(message.outcome);
     // The guest is done and its last word is here: nothing is lost by not waiting for the thread's own end.
@@ -231,8 +251,15 @@ export class LocalContainer implements Container {
     await Promise.all([running.stdout.finish(), running.stderr.finish()]);
     this.#running = undefined;
     const ending: Ending = this.#ending ?? { kind: "defect", message: "its worker ended without a word" };
+    if (ending.kind === "imports") {
+      this.#refuse(explainImports(ending.missing, this.#record.path));
+      return;
+    }
+    this.#started.resolve();
     const state = exitState(ending, this.#exit?.memoryRefused ?? false);
-    this.#keepFiles();
+    const snapshot = this.#exit?.snapshot;
+    if (snapshot !== undefined) this.#files = { ...this.#parts.files, snapshot };
+    this.#parts.running.delete(this);
     try {
       this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });
       if (this.#parts.options.remove === true) this.#forget();
@@ -257,11 +284,12 @@ export class LocalContainer implements Container {
     });
   }
 
-  #keepFiles(): void {
-    const snapshot = this.#exit?.snapshot;
-    if (snapshot === undefined) this.#filesLost = true;
-    else this.#files = { ...this.#files!, snapshot };
-    this.#volume = undefined;
+  /** It never ran: as if it had not been asked for. */
+  #refuse(error: WpodError): void {
+    this.#parts.running.delete(this);
+    if (this.#recorded) this.#forget();
+    this.#started.reject(error);
+    this.#ended.reject(error);
   }
 
   #forget(): void {
@@ -276,5 +304,3 @@ export class LocalContainer implements Container {
     this.#record = record;
   }
 }
-
-export type { Outcome };

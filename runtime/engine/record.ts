@@ -2,8 +2,10 @@
 import type { ContainerInfo } from "./types.ts";
 
 export type EngineRecord = ContainerInfo & {
-  /** When the process that hosts it started. */
+  /** When the process that hosts it started; "" while none does. */
   processStart: string;
+  /** A foreground `wpod run`, which may be ended from outside, or a program that uses the library. */
+  hostKind: "cli" | "library";
 };
 
 export interface RecordKeeper {

@@ -7,6 +7,8 @@ import type { Readable, Writable } from "node:stream";
 export interface EngineOptions {
   /** Where images and records are kept; made (mode 0700) when it isn't there. Default: `$WPOD_ROOT`, else the platform's data directory. */
   root?: string;
+  /** What hosts the containers. "cli": a foreground `wpod run`, which another command may end. Default: "library". */
+  hostKind?: "cli" | "library";
 }
 
 /**
@@ -36,6 +38,8 @@ export interface Limits {
   /** Bytes and inodes that the writable layer may hold. */
   diskBytesMax?: number;
   inodesMax?: number;
+  /** Bytes of each stream that a result collects; what is over that is dropped. */
+  outputBytesMax?: number;
 }
 
 /** Where a stream of the guest goes: collected into the result, to the stream of this process, nowhere, or to a stream or function. */
@@ -79,6 +83,8 @@ export interface RunOptions {
   network?: "none";
   /** Drop the record at the end. Default: true in `run`, false in `create`. */
   remove?: boolean;
+  /** Keep the files for `files()` after its end. Default: true. */
+  keepFiles?: boolean;
   /** Keep what it prints for `logs`. Default: the opposite of `remove`. */
   log?: boolean;
 }
@@ -98,6 +104,8 @@ export interface RunResult extends ExitState {
   /** What was collected; empty for streams that went elsewhere. */
   stdout: Uint8Array;
   stderr: Uint8Array;
+  /** A stream was longer than what is collected. */
+  truncated: boolean;
   container: Container;
 }
 

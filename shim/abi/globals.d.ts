@@ -10,22 +10,3 @@ declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean; ignoreBOM?: boolean });
   decode(input?: ArrayBuffer | ArrayBufferView, options?: { stream?: boolean }): string;
 }
-declare namespace WebAssembly {
-  class Memory {
-    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
-    readonly buffer: ArrayBuffer | SharedArrayBuffer;
-    grow(deltaPages: number): number;
-  }
-  class Module {
-    constructor(bytes: ArrayBuffer | ArrayBufferView);
-    static exports(module: Module): { name: string; kind: string }[];
-    static imports(module: Module): { module: string; name: string; kind: string }[];
-  }
-  class Instance {
-    constructor(module: Module, imports: object);
-    readonly exports: Record<string, unknown>;
-  }
-  class RuntimeError extends Error {}
-  class CompileError extends Error {}
-  class LinkError extends Error {}
-}

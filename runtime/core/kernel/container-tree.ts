@@ -3,6 +3,7 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { isFailure, type OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import { type Credentials, DirectoryInode, type Inode } from "../tree/inode.ts";
+import { MemoryDirectory } from "../tree/memory-directory.ts";
 import { type LayerSource, MemoryFileSystem } from "../tree/memory-file-system.ts";
 import { type Mount, mountOver, rootMount } from "../tree/mount-table.ts";
 import { Directory } from "../tree/open-file.ts";
@@ -33,6 +34,7 @@ export interface ContainerTree {
   openRoot(who: Credentials): OpenFile;
   /** A directory under another name, which its holder can't leave. */
   openCapability(path: string, who: Credentials): OpenFile;
+  isDirectory(path: string): boolean;
 }
 
 /** @throws WpodError MOUNT_INVALID */
@@ -58,6 +60,7 @@ export function assembleTree(
     root: { mount: top, inode: root.root },
     who: SUPERUSER,
   };
+  for (const { path, mode } of spec.folders) makeFolder(base, path, mode);
   const plain = { nowNs, bytesMax: UNBOUNDED, inodesMax: UNBOUNDED };
 
   const dev = new MemoryFileSystem({ ...plain, device: DEVICE.dev });
@@ -92,6 +95,10 @@ export function assembleTree(
         throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
       }
       return new Directory({ ...base, who }, found.inodeMount, inode, inode);
+    },
+    isDirectory(path) {
+      const found = {} as Walk;
+      return walk(base, path, true, found) === 0 && found.inode instanceof DirectoryInode;
     },
   };
 }
@@ -139,6 +146,12 @@ function makePlace(base: Base, target: string, isDirectory: boolean): void {
       throw new WpodError("MOUNT_INVALID", `the place for the mount on "${target}" can't be made`);
     }
   }
+}
+
+function makeFolder(base: Base, path: string, mode: number): void {
+  makePlace(base, path, true);
+  const { inode } = find(base, path);
+  if (inode instanceof MemoryDirectory) inode.chmod(mode);
 }
 
 function makeEmptyFile(top: Directory, path: string): number {

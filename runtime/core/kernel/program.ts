@@ -9,6 +9,7 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
+import { recogniseScript } from "../wasm/script.ts";
 import { joinPath } from "./path.ts";
 
 export interface Program {
@@ -22,10 +23,8 @@ export interface Program {
   device: bigint;
 }
 
-const WASM_MAGIC = 0x6d736100; // "\0asm", little endian
 /** Interpreters of interpreters; Linux stops at 4 too. */
 const INTERPRETERS_MAX = 4;
-const FIRST_LINE_BYTES_MAX = 256;
 
 const READ_ONLY: OpenOptions = {
   read: true,
@@ -54,15 +53,13 @@ export function findProgram(
     const name = words[0]!;
     const found = lookUp(root, name, where);
     const bytes = readWhole(root, found.path, found.sizeBytes);
-    const interpreter = firstLine(bytes);
-    if (interpreter === undefined) return { path: found.path, argv: words, bytes, device: found.device };
-    words = [...interpreter, found.path, ...words.slice(1)];
+    const script = recogniseScript(bytes);
+    if (script === undefined || script.interpreter === "") {
+      return { path: found.path, argv: words, bytes, device: found.device };
+    }
+    words = [script.interpreter, ...script.args, found.path, ...words.slice(1)];
   }
   throw new WpodError("COMMAND_NOT_EXECUTABLE", `exec "${argv[0]}": too many levels of interpreters`);
-}
-
-export function isModule(bytes: Uint8Array): boolean {
-  return bytes.length >= 8 && new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true) === WASM_MAGIC;
 }
 
 interface Found {
@@ -143,17 +140,6 @@ function readAll(file: OpenFile, sizeBytes: number, path: string): Uint8Array {
     at += count;
   }
   return bytes.subarray(0, at);
-}
-
-/** `#!interpreter [argument]`: all that follows the first blank is one argument. */
-function firstLine(bytes: Uint8Array): string[] | undefined {
-  if (bytes[0] !== 0x23 || bytes[1] !== 0x21) return undefined;
-  const head = bytes.subarray(2, FIRST_LINE_BYTES_MAX);
-  const newline = head.indexOf(10);
-  const line = new TextDecoder().decode(newline < 0 ? head : head.subarray(0, newline)).trim();
-  const match = /^(\S+)(?:\s+(.*))?$/.exec(line);
-  if (match === null) return undefined;
-  return match[2] === undefined ? [match[1]!] : [match[1]!, match[2]];
 }
 
 function relative(path: string): string {

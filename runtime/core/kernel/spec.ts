@@ -26,6 +26,8 @@ export interface FilesSpec {
   layers: LayerFiles[];
   /** What the root file system holds already; undefined: what its layers say. */
   snapshot: FileSystemState | undefined;
+  /** Directories that are there even when no layer has them. */
+  folders: { path: string; mode: number }[];
   mounts: MountPlan[];
   etcFiles: { path: string; content: string }[];
   readOnly: boolean;
@@ -70,8 +72,8 @@ export type Outcome =
   | { kind: "exit"; status: number }
   | { kind: "signal"; signal: string }
   | { kind: "trap"; message: string }
-  /** It wants functions that wpod doesn't have: `module.name`. It did not run. */
-  | { kind: "imports"; names: string[] }
+  /** It wants functions that wpod doesn't have. It did not run. */
+  | { kind: "imports"; missing: { module: string; name: string }[] }
   /** A defect of ours. */
   | { kind: "defect"; message: string };
 

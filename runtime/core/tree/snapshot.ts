@@ -35,15 +35,9 @@ export interface FileSystemState {
   nodes: NodeState[];
 }
 
-export interface Snapshot {
-  state: FileSystemState;
-  /** The file system must not be used after these are gone. */
-  transfer: ArrayBuffer[];
-}
-
-export function takeSnapshot(fileSystem: MemoryFileSystem): Snapshot {
+/** Its buffers are the file system's own: it must not be used after they were posted (`buffersOf`). */
+export function takeSnapshot(fileSystem: MemoryFileSystem): FileSystemState {
   const nodes: NodeState[] = [];
-  const transfer: ArrayBuffer[] = [];
   const indexes = new Map<MemoryNode, number>();
   const pending: MemoryNode[] = [];
   const indexOf = (node: MemoryNode): number => {
@@ -74,16 +68,17 @@ export function takeSnapshot(fileSystem: MemoryFileSystem): Snapshot {
         state.entries = [...node.entries()].map(([name, entry]) => [name, indexOf(entry.inode)]);
     } else if (node instanceof MemoryFile) {
       state.content = node.content.toState();
-      for (const chunk of state.content.chunks) if (chunk !== undefined) transfer.push(chunk.buffer);
     } else if (node instanceof MemorySymlink) {
       state.target = node.target;
     }
     nodes.push(state);
   }
-  return {
-    state: { lastIno: fileSystem.lastIno, usedInodes: fileSystem.budget.usedInodes, nodes },
-    transfer,
-  };
+  return { lastIno: fileSystem.lastIno, usedInodes: fileSystem.budget.usedInodes, nodes };
+}
+
+/** What goes with a state when it is posted. */
+export function buffersOf(state: FileSystemState): ArrayBuffer[] {
+  return state.nodes.flatMap(({ content }) => content?.chunks.flatMap((chunk) => chunk?.buffer ?? []) ?? []);
 }
 
 /** Into a new file system with the same layers and limits. */

@@ -1,0 +1,129 @@
+/** Containers of a root, also those of other processes: what is recorded, and their logs. */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { WpodError } from "../core/error.ts";
+import type { LogLimitsSpec } from "../core/log/limits.ts";
+import { processStart } from "../node/host/process-identity.ts";
+import { ContainerRecords } from "../node/store/containers.ts";
+import type { Store } from "../node/store/store.ts";
+import type { EngineRecord, RecordKeeper } from "./record.ts";
+import type { ContainerInfo, Containers, LogLine } from "./types.ts";
+
+/** Sent to the process of a foreground `wpod run`, which ends its container at once: `rm -f`. */
+export const KILL_SIGNAL = "SIGUSR2";
+
+export class LocalContainers implements Containers, RecordKeeper {
+  readonly #store: () => Store;
+  readonly #logLimits: LogLimitsSpec;
+  #records: ContainerRecords<EngineRecord> | undefined;
+
+  constructor(store: () => Store, logLimits: LogLimitsSpec) {
+    this.#store = store;
+    this.#logLimits = logLimits;
+  }
+
+  get #rows(): ContainerRecords<EngineRecord> {
+    this.#records ??= new ContainerRecords(this.#store().database);
+    return this.#records;
+  }
+
+  async list({ all = false }: { all?: boolean } = {}): Promise<ContainerInfo[]> {
+    return this.#rows
+      .list()
+      .filter((record) => all || record.status === "running")
+      .map(toInfo);
+  }
+
+  async get(reference: string): Promise<ContainerInfo> {
+    return toInfo(this.#rows.get(reference));
+  }
+
+  async remove(reference: string, { force = false }: { force?: boolean } = {}): Promise<string> {
+    const record = this.#rows.get(reference);
+    if (record.status === "running") {
+      if (!force) throw stillRunning(record.id);
+      await this.#killElsewhere(record);
+    }
+    this.delete(record);
+    return record.id;
+  }
+
+  async *logs(
+    reference: string,
+    options: { follow?: boolean; tail?: number; sinceNs?: bigint; untilNs?: bigint } = {},
+  ): AsyncIterable<LogLine> {
+    const record = this.#rows.get(reference);
+    if (record.logPath === undefined) {
+      throw new WpodError("UNSUPPORTED", `container "${record.name}" keeps no log: it was run with --rm`);
+    }
+    const { followLog, readLog } = await import("../node/log/log-reader.ts");
+    const { follow, ...query } = options;
+    const ended = () => {
+      try {
+        return this.#rows.get(record.id).status !== "running";
+      } catch {
+        return true;
+      }
+    };
+    const { fileCountMax } = this.#logLimits;
+    yield* follow
+      ? followLog(record.logPath, fileCountMax, query, ended)
+      : readLog(record.logPath, fileCountMax, query);
+  }
+
+  insert(record: EngineRecord): void {
+    record.processStart = hostOf(record);
+    if (record.logPath !== undefined) mkdirSync(this.folder(record.id), { recursive: true, mode: 0o700 });
+    this.#rows.insert(record);
+  }
+
+  update(record: EngineRecord): void {
+    record.processStart = hostOf(record);
+    this.#rows.update(record);
+  }
+
+  delete(record: EngineRecord): void {
+    this.#rows.delete(record.id);
+    if (record.logPath !== undefined) rmSync(this.folder(record.id), { recursive: true, force: true });
+  }
+
+  folder(id: string): string {
+    return join(this.#store().root, "containers", id);
+  }
+
+  /** Only a process that is known to be that container's host, and to know the signal, is sent one. */
+  async #killElsewhere(record: EngineRecord): Promise<void> {
+    const known = record.hostKind === "cli" && record.processStart !== "" && process.platform !== "win32";
+    if (!known || processStart(record.pid) !== record.processStart) {
+      throw new WpodError("CONTAINER_STATE", `container ${record.id} runs inside another program`, {
+        hint: "end it there",
+      });
+    }
+    process.kill(record.pid, KILL_SIGNAL);
+    const deadlineMs = Date.now() + KILL_WAIT_MS;
+    while (processStart(record.pid) === record.processStart) {
+      if (Date.now() > deadlineMs) {
+        throw new WpodError("CONTAINER_STATE", `container ${record.id} doesn't end`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+}
+
+const KILL_WAIT_MS = 10_000;
+
+export function stillRunning(id: string): WpodError {
+  return new WpodError(
+    "CONTAINER_STATE",
+    `cannot remove container ${id} as it is running - running or paused containers cannot be removed without force: container state improper`,
+    { hint: "end it first, or remove it with --force" },
+  );
+}
+
+function hostOf(record: EngineRecord): string {
+  return record.status === "running" ? (processStart(record.pid) ?? "") : "";
+}
+
+export function toInfo({ processStart: _start, hostKind: _kind, ...info }: EngineRecord): ContainerInfo {
+  return info;
+}

@@ -1,0 +1,316 @@
+/** The engine: images and containers under one root, hosted by this process. What the command line and other programs call. */
+import { readFileSync, statSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { etcFiles } from "../core/container/etc-files.ts";
+import { generateName, isValidName } from "../core/container/name.ts";
+import { planProcess } from "../core/container/process-plan.ts";
+import { resolveUser } from "../core/container/user.ts";
+import { WpodError } from "../core/error.ts";
+import type { ImageRecord } from "../core/image/record.ts";
+import { assembleTree, SUPERUSER } from "../core/kernel/container-tree.ts";
+import { findProgram, type Program, readTextFile } from "../core/kernel/program.ts";
+import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
+import { openStore, type Store } from "../node/store/store.ts";
+import { treeServices } from "../node/tree-services.ts";
+import { LocalContainers } from "./containers.ts";
+import { LocalImages } from "./images.ts";
+import { LIMITS } from "./limits.ts";
+import { LocalContainer, type Prepared } from "./local-container.ts";
+import { Modules } from "./modules.ts";
+import { planMounts } from "./mounts.ts";
+import type { EngineRecord } from "./record.ts";
+import { defaultRoot } from "./root.ts";
+import type {
+  Container,
+  Containers,
+  EngineInfo,
+  EngineOptions,
+  ImageSource,
+  Images,
+  RunOptions,
+  RunResult,
+} from "./types.ts";
+import { VERSION } from "./version.ts";
+import { dropSpareWorker } from "./worker-entry.ts";
+
+/** What is to be run: an image, or a module without one. */
+interface Source {
+  given: string;
+  image: ImageRecord | undefined;
+  module: { name: string; bytes: Uint8Array } | undefined;
+}
+
+export class Engine implements AsyncDisposable {
+  /** Absolute. */
+  readonly root: string;
+  readonly images: Images;
+  readonly containers: Containers;
+  readonly #records: LocalContainers;
+  readonly #modules = new Modules();
+  readonly #running = new Set<LocalContainer>();
+  readonly #hostKind: EngineRecord["hostKind"];
+  #store: Store | undefined;
+  #disposed = false;
+
+  /** Opens nothing yet: the root is made and read by what is called first. */
+  constructor(options: EngineOptions = {}) {
+    this.root = resolve(options.root ?? defaultRoot());
+    this.#hostKind = options.hostKind ?? "library";
+    const store = () => this.#openStore();
+    this.images = new LocalImages(store);
+    this.#records = new LocalContainers(store, LIMITS.log);
+    this.containers = this.#records;
+  }
+
+  /**
+   * Runs a container to its end.
+   * @throws WpodError what is wrong with the image, the program or the options; ABORTED after `signal`
+   */
+  async run(image: ImageSource, options: RunOptions = {}): Promise<RunResult> {
+    const container = await this.#make(image, { remove: true, ...options }, false);
+    await container.start();
+    return container.wait();
+  }
+
+  /** A container that doesn't run yet: its files can be looked at and changed, then `start` runs it. */
+  async create(image: ImageSource, options: RunOptions = {}): Promise<Container> {
+    return this.#make(image, { remove: false, ...options }, true);
+  }
+
+  /** For a caller that needs the container while it runs: `create` and `start` with one record written. */
+  async launch(image: ImageSource, options: RunOptions = {}): Promise<Container> {
+    const container = await this.#make(image, { remove: true, ...options }, false);
+    await container.start();
+    return container;
+  }
+
+  async info(): Promise<EngineInfo> {
+    const containers = { created: 0, running: 0, exited: 0 };
+    for (const { status } of await this.containers.list({ all: true })) containers[status]++;
+    return {
+      version: VERSION,
+      root: this.root,
+      node: process.version,
+      platform: `${process.platform}/${process.arch}`,
+      images: (await this.images.list()).length,
+      containers,
+    };
+  }
+
+  /** Ends what still runs here and lets go of everything. The engine can't be used after that. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    await Promise.all([...this.#running].map((container) => container.remove({ force: true })));
+    await dropSpareWorker();
+    this.#store?.close();
+    this.#store = undefined;
+  }
+
+  #openStore(): Store {
+    if (this.#disposed) throw new WpodError("USAGE", "the engine was disposed of");
+    this.#store ??= openStore(this.root);
+    return this.#store;
+  }
+
+  async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
+    options.signal?.throwIfAborted();
+    const source = await this.#resolve(image, options);
+    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+    const hostname = options.hostname ?? id.slice(0, 12);
+    const config = source.image?.config.config ?? {};
+    const plan = planProcess(source.module === undefined ? config : { Entrypoint: [source.module.name] }, {
+      args: options.args,
+      entrypoint: options.entrypoint,
+      env: options.env,
+      workdir: options.workdir,
+      user: options.user,
+      hostname,
+    });
+    const log = options.log ?? options.remove !== true;
+    const record: EngineRecord = {
+      id,
+      name: this.#name(options.name),
+      image: source.given,
+      imageId: source.image?.id ?? "",
+      status: "created",
+      createdMs: Date.now(),
+      startedMs: undefined,
+      finishedMs: undefined,
+      pid: 0,
+      processStart: "",
+      hostKind: this.#hostKind,
+      exitCode: 0,
+      oomKilled: false,
+      reason: undefined,
+      path: plan.argv[0]!,
+      args: plan.argv.slice(1),
+      env: plan.env,
+      workdir: plan.workdir,
+      user: plan.user,
+      hostname,
+      labels: { ...config.Labels, ...options.labels },
+      annotations: { ...options.annotations },
+      mounts: options.mounts ?? [],
+      limits: options.limits ?? {},
+      readOnly: options.readOnly ?? false,
+      autoRemove: options.remove === true,
+      entrypoint: plan.entrypoint,
+      command: plan.command,
+      stopSignal: options.stopSignal ?? config.StopSignal ?? "SIGTERM",
+      platform: source.image?.platform ?? "wasi/wasm",
+      network: "none",
+      logPath: log ? `${this.#records.folder(id)}/ctr.log` : undefined,
+    };
+    const files = this.#filesOf(source, record, planMounts(options.mounts ?? []), options);
+    const container: LocalContainer = new LocalContainer(
+      {
+        record,
+        records: this.#records,
+        options,
+        collectBytesMax: options.limits?.outputBytesMax ?? LIMITS.collectBytesMax,
+        logLimits: LIMITS.log,
+        files,
+        prepare: (current) => this.#prepare(source, record, current),
+        running: this.#running,
+      },
+      recordNow,
+    );
+    return container;
+  }
+
+  async #resolve(image: ImageSource, options: RunOptions): Promise<Source> {
+    if (typeof image !== "string") {
+      const name = image.name ?? "module.wasm";
+      return { given: name, image: undefined, module: { name: `/${basename(name)}`, bytes: image.wasm } };
+    }
+    if (/^(oci|oci-archive|docker-archive):/.test(image)) {
+      const { loadReference } = await import("../node/store/importer.ts");
+      return {
+        given: image,
+        image: await loadReference(this.#openStore(), image, options),
+        module: undefined,
+      };
+    }
+    if (/^(\.{0,2}[/\\]|[A-Za-z]:[/\\])/.test(image) || image.endsWith(".wasm")) {
+      return {
+        given: image,
+        image: undefined,
+        module: { name: `/${basename(image)}`, bytes: readModule(image) },
+      };
+    }
+    return { given: image, image: this.#openStore().images.resolve(image), module: undefined };
+  }
+
+  #name(wanted: string | undefined): string {
+    if (wanted === undefined) return generateName((max) => Math.floor(Math.random() * max));
+    if (!isValidName(wanted)) {
+      throw new WpodError("NAME_INVALID", "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument");
+    }
+    return wanted;
+  }
+
+  #filesOf(source: Source, record: EngineRecord, mounts: MountPlan[], options: RunOptions): FilesSpec {
+    const store = source.image === undefined ? undefined : this.#openStore();
+    return {
+      layers: source.image?.layers.map(({ diffId }) => store!.layer(diffId)) ?? [],
+      snapshot: undefined,
+      folders: source.image === undefined ? [{ path: "/tmp", mode: 0o1777 }] : [],
+      mounts,
+      etcFiles: etcFiles(record.hostname, options.addHosts ?? []),
+      readOnly: record.readOnly,
+      diskBytesMax: options.limits?.diskBytesMax ?? LIMITS.diskBytesMax,
+      inodesMax: options.limits?.inodesMax ?? LIMITS.inodesMax,
+    };
+  }
+
+  /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
+  #prepare(source: Source, record: EngineRecord, files: FilesSpec): Prepared {
+    using services = treeServices();
+    const tree = assembleTree(files, services, undefined);
+    const root = tree.openRoot(SUPERUSER);
+    const user = resolveUser(
+      record.user,
+      readTextFile(root, "/etc/passwd", LIMITS.passwdBytesMax) ?? "",
+      readTextFile(root, "/etc/group", LIMITS.passwdBytesMax) ?? "",
+    );
+    const env = record.env.some((line) => line.startsWith("HOME="))
+      ? record.env
+      : [...record.env, `HOME=${user.home}`];
+    const workdir = record.workdir;
+    if (!tree.isDirectory(workdir)) {
+      throw new WpodError(
+        "WORKDIR_NOT_FOUND",
+        `workdir "${workdir}" does not exist on container ${record.id.slice(0, 12)}`,
+      );
+    }
+    const argv = [record.path, ...record.args];
+    const searchPath = env.find((line) => line.startsWith("PATH="))?.slice("PATH=".length) ?? "";
+    const program: Program =
+      source.module === undefined || record.entrypoint[0] !== source.module.name
+        ? findProgram(root, argv, { searchPath, workdir })
+        : { path: source.module.name, argv, bytes: source.module.bytes, device: 0n };
+    const limit = record.limits.memoryBytesMax;
+    const ofImage =
+      source.image !== undefined && program.device === tree.root.device && files.snapshot === undefined;
+    const module = this.#modules.compile(
+      ofImage ? `${source.image!.id}:${program.path}` : undefined,
+      program.bytes,
+      limit,
+      {
+        path: program.path,
+        image: source.image && { name: record.image, platform: source.image.platform },
+      },
+    );
+    return {
+      files,
+      module,
+      process: {
+        argv: program.argv,
+        env: [...env],
+        workdir,
+        credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
+        preopens: preopensOf(record, workdir),
+        descriptorsMax: LIMITS.descriptorsMax,
+      },
+    };
+  }
+}
+
+/** Annotation that names the directories a program finds open: `name=/path,name=/path`; else it is `/`. */
+const PREOPENS_ANNOTATION = "wpod.preopens";
+
+function preopensOf(record: EngineRecord, _workdir: string): { name: string; path: string }[] {
+  const annotation = record.annotations[PREOPENS_ANNOTATION];
+  if (annotation === undefined) return [{ name: "/", path: "/" }];
+  return annotation
+    .split(",")
+    .filter((pair) => pair !== "")
+    .map((pair) => {
+      const equals = pair.lastIndexOf("=");
+      if (equals <= 0) {
+        throw new WpodError("USAGE", `annotation ${PREOPENS_ANNOTATION}: "${pair}" is not NAME=/PATH`);
+      }
+      return { name: pair.slice(0, equals), path: pair.slice(equals + 1) };
+    });
+}
+
+function readModule(path: string): Uint8Array {
+  try {
+    if (statSync(path).isDirectory()) {
+      throw new WpodError("COMMAND_NOT_EXECUTABLE", `${path}: is a directory`, {
+        hint: "name a .wasm file, or oci:DIR for an image layout",
+      });
+    }
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof WpodError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    throw new WpodError(
+      "FILE_NOT_FOUND",
+      code === "ENOENT"
+        ? `${path}: no such file or directory`
+        : `${path} can't be read: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}

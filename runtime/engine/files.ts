@@ -1,0 +1,27 @@
+/** The files of a container that doesn't run, as a `node:fs`-shaped object on this thread. */
+import { assembleTree } from "../core/kernel/container-tree.ts";
+import type { FilesSpec } from "../core/kernel/spec.ts";
+import { type FileSystemState, takeSnapshot } from "../core/tree/snapshot.ts";
+import { treeServices } from "../node/tree-services.ts";
+import type { ContainerFiles } from "./types.ts";
+
+export interface OpenFiles {
+  volume: ContainerFiles;
+  /** What the files are now; the volume must not be used after that. */
+  close(): FileSystemState;
+}
+
+/** Mounts are not part of it: only the container's own layer, and its image's. */
+export async function openFiles(files: FilesSpec): Promise<OpenFiles> {
+  const { openVolume } = await import("../node/volume/volume.ts");
+  const services = treeServices();
+  const tree = assembleTree({ ...files, mounts: [], etcFiles: [] }, services, undefined);
+  return {
+    volume: openVolume(tree.root),
+    close() {
+      const state = takeSnapshot(tree.root);
+      services[Symbol.dispose]();
+      return state;
+    },
+  };
+}

@@ -1,0 +1,45 @@
+/** The images of a store, as the public API shows them. */
+import type { ImageRecord } from "../core/image/record.ts";
+import type { Store } from "../node/store/store.ts";
+import type { ImageInfo, Images } from "./types.ts";
+
+export class LocalImages implements Images {
+  readonly #store: () => Store;
+
+  constructor(store: () => Store) {
+    this.#store = store;
+  }
+
+  async load(path: string, options: { platform?: string; signal?: AbortSignal } = {}): Promise<ImageInfo[]> {
+    const { loadImages } = await import("../node/store/importer.ts");
+    return (await loadImages(this.#store(), path, options)).map(toInfo);
+  }
+
+  async import(path: string, name: string, options: { signal?: AbortSignal } = {}): Promise<ImageInfo> {
+    const { importImage } = await import("../node/store/importer.ts");
+    return toInfo(await importImage(this.#store(), path, name, options));
+  }
+
+  async list(): Promise<ImageInfo[]> {
+    return this.#store().images.list().map(toInfo);
+  }
+
+  async get(reference: string): Promise<ImageInfo> {
+    return toInfo(this.#store().images.resolve(reference));
+  }
+
+  async tag(reference: string, name: string): Promise<void> {
+    this.#store().images.tag(reference, name);
+  }
+
+  async remove(
+    reference: string,
+    options: { force?: boolean } = {},
+  ): Promise<{ untagged: string[]; deleted: string[] }> {
+    return this.#store().images.remove(reference, options);
+  }
+}
+
+function toInfo(record: ImageRecord): ImageInfo {
+  return record;
+}

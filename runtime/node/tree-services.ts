@@ -1,0 +1,41 @@
+/** What Node gives to a container's tree: layers of the store, directories of the host, the time, randomness. */
+import type { TreeServices } from "../core/kernel/container-tree.ts";
+import { realtimeNs } from "./clocks.ts";
+import { openHostTree } from "./hostdir/host-tree.ts";
+import { openLayer } from "./store/layer-reader.ts";
+
+/** Descriptors of layers and mounts are open until it is disposed of. */
+export function treeServices(
+  owner: { uid: number; gid: number } = { uid: 0, gid: 0 },
+): TreeServices & Disposable {
+  const open: { close(): void }[] = [];
+  return {
+    openLayer(files) {
+      const layer = openLayer(files);
+      open.push(layer);
+      return layer;
+    },
+    openHost(source, readOnly, device) {
+      const tree = openHostTree(source, { readOnly, device, ...owner });
+      open.push(tree);
+      return tree.root;
+    },
+    nowNs: realtimeNs,
+    random: fillRandom,
+    [Symbol.dispose]() {
+      for (const item of open) item.close();
+    },
+  };
+}
+
+/** The longest piece that `getRandomValues` takes. */
+const RANDOM_BYTES_MAX = 65_536;
+
+export function fillRandom(target: Uint8Array): void {
+  for (let at = 0; at < target.length; at += RANDOM_BYTES_MAX) {
+    const piece = target.subarray(at, at + RANDOM_BYTES_MAX);
+    if (piece.buffer instanceof SharedArrayBuffer)
+      piece.set(crypto.getRandomValues(new Uint8Array(piece.length)));
+    else crypto.getRandomValues(piece as Uint8Array<ArrayBuffer>);
+  }
+}
