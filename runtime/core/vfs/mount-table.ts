@@ -1,0 +1,129 @@
+/** What one container sees as its files: trees, mounted on one another. */
+import { Errno } from "../../../shim/abi/errno.ts";
+import { FileType } from "../../../shim/abi/filetype.ts";
+import type { Failure, OpenFile, OpenOptions } from "../../../shim/abi/system.ts";
+import { WpodError } from "../error.ts";
+import type { Credentials } from "./credentials.ts";
+import type { Dentry, Tree } from "./dentry.ts";
+import { DirectoryFile } from "./directory-file.ts";
+import { Mount } from "./mount.ts";
+import { Follow, PathWalk } from "./path-walk.ts";
+
+export interface MountSource {
+  tree: Tree;
+  /** What of the tree is mounted: a directory or a file of it. Default: its root. Links in it aren't followed out. */
+  path?: string;
+  readOnly?: boolean;
+}
+
+const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0 };
+const MOUNT_POINT_MODE = 0o755;
+
+export class MountTable {
+  readonly root: Mount;
+  /** Walks of one call; two for those that name two paths. */
+  readonly walk: PathWalk;
+  readonly walkTo: PathWalk;
+
+  constructor(root: Tree, options: { readOnly?: boolean } = {}) {
+    this.root = new Mount(root.root, options.readOnly ?? false, undefined, undefined);
+    this.walk = new PathWalk(this.root);
+    this.walkTo = new PathWalk(this.root);
+  }
+
+  /**
+   * Mounts over `target`, an absolute path; symbolic links in it are resolved inside the container.
+   *
+   * What is missing of it is made in the tree that it lies in, as docker does (a directory, or an empty file for a
+   * file): it is seen in a `diff`, also with a read-only root, which hinders guests only.
+   *
+   * @throws WpodError MOUNT_INVALID: `..` or no absolute path, a file over a directory or the reverse, or no room
+   */
+  mount(target: string, source: MountSource): void {
+    const root = this.#sourceRoot(target, source);
+    const isDirectory = root.type === FileType.directory;
+    const steps = target.split("/").filter((step) => step !== "" && step !== ".");
+    if (!target.startsWith("/") || steps.includes(".."))
+      throw invalid(target, "it must be an absolute path without ..");
+    if (steps.length === 0) throw invalid(target, "nothing can be mounted over the root");
+    for (let count = 1; count < steps.length; count++) {
+      this.#directory(target, `/${steps.slice(0, count).join("/")}`);
+    }
+    const walk = this.#walk(target, `/${steps.join("/")}`);
+    if (walk.found === undefined) this.#make(target, walk, isDirectory);
+    const point = walk.found!;
+    if (point === walk.foundMount.root && walk.foundMount.parent === undefined) {
+      throw invalid(target, "nothing can be mounted over the root");
+    }
+    if ((point.type === FileType.directory) !== isDirectory) {
+      throw invalid(
+        target,
+        isDirectory ? "it is a file, and the source a directory" : "it is a directory, and the source a file",
+      );
+    }
+    walk.foundMount.add(new Mount(root, source.readOnly ?? false, walk.foundMount, point));
+  }
+
+  #sourceRoot(target: string, source: MountSource): Dentry {
+    if (source.path === undefined) return source.tree.root;
+    const top = new Mount(source.tree.root, false, undefined, undefined);
+    const walk = new PathWalk(top);
+    const path = source.path.replace(/^\/+/, "") || ".";
+    const failure = walk.run(top, top.root, path, Follow.always, SUPERUSER, true);
+    if (failure < 0 || walk.found === undefined) throw invalid(target, `its source has no ${source.path}`);
+    return walk.found;
+  }
+
+  #directory(target: string, path: string): void {
+    const walk = this.#walk(target, path);
+    if (walk.found === undefined) this.#make(target, walk, true);
+    else if (walk.found.type !== FileType.directory) throw invalid(target, `${path} is no directory`);
+  }
+
+  #walk(target: string, path: string): PathWalk {
+    const failure = this.walk.run(this.root, this.root.root, path, Follow.always, SUPERUSER, false);
+    if (failure < 0)
+      throw invalid(target, failure === -Errno.ELOOP ? "it is a loop of links" : "it can't be reached");
+    return this.walk;
+  }
+
+  #make(target: string, walk: PathWalk, isDirectory: boolean): void {
+    const parent = walk.directory;
+    const made = isDirectory
+      ? parent.makeDirectory(walk.name, MOUNT_POINT_MODE, 0, 0)
+      : parent.createFile(walk.name, MOUNT_POINT_MODE, 0, 0);
+    if (typeof made === "number") throw invalid(target, "there is no room for its mount point");
+    walk.found = made;
+    walk.foundMount = walk.directoryMount;
+  }
+
+  /** The root directory, open: `..` stays there, and absolute paths and links start there. */
+  openRoot(credentials: Credentials): OpenFile {
+    return new DirectoryFile(this, this.root, this.root.root, credentials, false);
+  }
+
+  /** @param path absolute, or seen from the root */
+  open(path: string, options: OpenOptions, credentials: Credentials): OpenFile | Failure {
+    const root = this.openRoot(credentials);
+    const file = root.openAt(path, options);
+    root.close();
+    return file;
+  }
+
+  /**
+   * A directory that a guest finds open.
+   * @param beneath a capability: it can't be left by `..`, by an absolute path or by a link (EPERM)
+   */
+  openPreopen(path: string, beneath: boolean, credentials: Credentials): OpenFile | Failure {
+    const failure = this.walk.run(this.root, this.root.root, path, Follow.always, credentials, false);
+    if (failure < 0) return failure;
+    const found = this.walk.found;
+    if (found === undefined) return -Errno.ENOENT;
+    if (found.type !== FileType.directory) return -Errno.ENOTDIR;
+    return new DirectoryFile(this, this.walk.foundMount, found, credentials, beneath);
+  }
+}
+
+function invalid(target: string, why: string): WpodError {
+  return new WpodError("MOUNT_INVALID", `can't mount on ${target}: ${why}`);
+}

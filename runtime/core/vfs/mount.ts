@@ -1,0 +1,30 @@
+/** One tree, or a part of one, put over a place of another. */
+import type { Dentry, MountFlags } from "./dentry.ts";
+
+export class Mount implements MountFlags {
+  /** What is seen at the mount point: a directory, or one file. */
+  readonly root: Dentry;
+  readonly readOnly: boolean;
+  /** Where it stands: undefined for the root of all. */
+  readonly parent: Mount | undefined;
+  readonly point: Dentry | undefined;
+  readonly #children = new Map<Dentry, Mount>();
+
+  constructor(root: Dentry, readOnly: boolean, parent: Mount | undefined, point: Dentry | undefined) {
+    this.root = root;
+    this.readOnly = readOnly || root.tree.readOnly;
+    this.parent = parent;
+    this.point = point;
+  }
+
+  /** What covers this place of this mount. The last one wins. */
+  mountOn(dentry: Dentry): Mount | undefined {
+    return this.#children.get(dentry);
+  }
+
+  add(mount: Mount): void {
+    const point = mount.point!;
+    if (!this.#children.has(point)) point.mountCount++;
+    this.#children.set(point, mount);
+  }
+}

@@ -1,0 +1,21 @@
+/** What a tree may hold, and what it holds: the quota of its bytes and names. */
+
+export class Space {
+  readonly bytesMax: number;
+  readonly inodesMax: number;
+  bytes = 0;
+  /** Inodes, and names beyond the first of each: a hard link costs memory as an inode does. */
+  inodes = 0;
+
+  constructor(bytesMax: number, inodesMax: number) {
+    this.bytesMax = bytesMax;
+    this.inodesMax = inodesMax;
+  }
+
+  /** False, and nothing taken, when it doesn't fit. */
+  takeInode(): boolean {
+    if (this.inodes >= this.inodesMax) return false;
+    this.inodes++;
+    return true;
+  }
+}
