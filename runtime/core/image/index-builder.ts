@@ -32,13 +32,6 @@ interface Directory extends IndexDirectory {
   readonly pathBytes: number;
 }
 
-/** A name, and what it leads to. */
-interface Found {
-  directory: Directory;
-  name: string;
-  node: IndexNode;
-}
-
 /** A hard link whose target had not come yet: it is looked for at the end. */
 interface LateLink {
   directory: Directory;
@@ -116,8 +109,9 @@ export class LayerIndexBuilder {
     checkTarget(entry);
     this.#charge(name.length + entry.linkPath.length);
     const found = this.#find(entry);
-    if (found !== undefined && !this.#late.has(found.node)) {
-      put(directory, name, linkable(found, directory, name, entry));
+    // GNU tar writes a name that it was given twice as a link to itself: then this changes nothing.
+    if (found !== undefined && !this.#late.has(found)) {
+      put(directory, name, linkable(found, entry));
       return;
     }
     const node = newNode(entry);
@@ -133,7 +127,7 @@ export class LayerIndexBuilder {
     for (;;) {
       chain.add(late);
       const found = this.#find(late.entry);
-      const next = found === undefined ? undefined : this.#late.get(found.node);
+      const next = found === undefined ? undefined : this.#late.get(found);
       if (found === undefined || (next !== undefined && chain.has(next))) {
         throw refuse(
           late.entry.path,
@@ -141,7 +135,7 @@ export class LayerIndexBuilder {
         );
       }
       if (next === undefined) {
-        target = linkable(found, late.directory, late.name, late.entry);
+        target = linkable(found, late.entry);
         break;
       }
       late = next;
@@ -154,14 +148,13 @@ export class LayerIndexBuilder {
   }
 
   /** The target of a hard link: links on the way are followed, the last component is not. */
-  #find(entry: TarEntry): Found | undefined {
+  #find(entry: TarEntry): IndexNode | undefined {
     const components = cleanPath(entry.linkPath, entry.path);
     const aufs = this.#aufs.get(components.join("/"));
-    const name = components.pop() ?? "";
-    if (aufs !== undefined) return { directory: this.#root.directory as Directory, name: "", node: aufs };
-    const directory = this.#look(components, entry.path, false);
-    const node = name === "" ? this.#root : directory?.children.get(name);
-    return directory === undefined || node === undefined ? undefined : { directory, name, node };
+    if (aufs !== undefined) return aufs;
+    const name = components.pop();
+    if (name === undefined) return this.#root;
+    return this.#look(components, entry.path, false)?.children.get(name);
   }
 
   #walk(components: readonly string[], path: string): Directory {
@@ -229,14 +222,9 @@ function put(directory: Directory, name: string, node: IndexNode): void {
   directory.children.set(name, node);
 }
 
-function linkable(found: Found, directory: Directory, name: string, entry: TarEntry): IndexNode {
-  if (found.node.directory !== undefined) {
-    throw refuse(entry.path, `is a hard link to a directory, ${show(entry.linkPath)}`);
-  }
-  // Unpacking removes what has the name, then looks for the target: it would be gone.
-  if (found.directory === directory && found.name === name)
-    throw refuse(entry.path, "is a hard link to itself");
-  return found.node;
+function linkable(found: IndexNode, entry: TarEntry): IndexNode {
+  if (found.directory === undefined) return found;
+  throw refuse(entry.path, `is a hard link to a directory, ${show(entry.linkPath)}`);
 }
 
 /** `.` and `//` are dropped, `..` goes back: to nothing, and no higher. */

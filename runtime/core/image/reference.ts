@@ -96,16 +96,24 @@ export function lookupNames(reference: Reference): string[] {
   return [normalizeReference(plain), docker];
 }
 
+/**
+ * Whether what a person wrote means one of these normalised names.
+ * @param text anything; what is no reference means none
+ */
+export function meansOneOf(text: string, names: readonly string[]): boolean {
+  try {
+    return lookupNames(parseReference(text)).some((name) => names.includes(name));
+  } catch (error) {
+    if (error instanceof WpodError) return false;
+    throw error;
+  }
+}
+
 /** The name without tag and digest. */
 export function repositoryOf(normalized: string): string {
   const name = normalized.split("@", 1)[0] as string;
   const colon = name.lastIndexOf(":");
   return colon > name.lastIndexOf("/") ? name.slice(0, colon) : name;
-}
-
-/** A word that can be a tag, and can't be told from one: `1.0`, `latest`. */
-export function isTag(text: string): boolean {
-  return TAG.test(text);
 }
 
 function format({ domain, path, tag, digest }: Reference): string {
