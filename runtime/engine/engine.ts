@@ -10,6 +10,7 @@ import type { ImageRecord } from "../core/image/record.ts";
 import { assembleTree, SUPERUSER } from "../core/kernel/container-tree.ts";
 import { findProgram, type Program, readTextFile } from "../core/kernel/program.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
+import { parseImageSource } from "../node/store/image-source.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers } from "./containers.ts";
@@ -183,13 +184,12 @@ export class Engine implements AsyncDisposable {
       const name = image.name ?? "module.wasm";
       return { given: name, image: undefined, module: { name: `/${basename(name)}`, bytes: image.wasm } };
     }
-    if (/^(oci|oci-archive|docker-archive):/.test(image)) {
-      const { loadReference } = await import("../node/store/importer.ts");
-      return {
-        given: image,
-        image: await loadReference(this.#openStore(), image, options),
-        module: undefined,
-      };
+    const place = parseImageSource(image);
+    if (place !== undefined) {
+      const { loadSource } = await import("../node/store/importer.ts");
+      const { platform, signal } = options;
+      const loaded = await loadSource(this.#openStore(), place, { platform, signal });
+      return { given: image, image: loaded, module: undefined };
     }
     if (/^(\.{0,2}[/\\]|[A-Za-z]:[/\\])/.test(image) || image.endsWith(".wasm")) {
       return {

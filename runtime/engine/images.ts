@@ -16,8 +16,8 @@ export class LocalImages implements Images {
   }
 
   async import(path: string, name: string, options: { signal?: AbortSignal } = {}): Promise<ImageInfo> {
-    const { importImage } = await import("../node/store/importer.ts");
-    return toInfo(await importImage(this.#store(), path, name, options));
+    const { importFile } = await import("../node/store/importer.ts");
+    return toInfo(await importFile(this.#store(), path, name, options));
   }
 
   async list(): Promise<ImageInfo[]> {

@@ -45,8 +45,12 @@ function start(message: StartMessage): void {
     random: fillRandom,
   });
   parentPort!.postMessage({ kind: "started" });
-  const ended = runProgram(message.module, system, message.process.descriptorsMax, (thrown) =>
-    thrown instanceof ProgramEnd ? thrown.outcome : undefined,
+  const ended = runProgram<ProgramEnd["outcome"]>(
+    message.module,
+    system,
+    message.process.descriptorsMax,
+    (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
+    { kind: "exit", status: 0 },
   );
   if (ended.outcome.kind === "trap") reportTrap(stdio[2], ended.outcome);
   log?.close();

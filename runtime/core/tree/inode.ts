@@ -33,6 +33,9 @@ export interface Content {
   truncate(sizeBytes: number): number;
   allocate(offset: number, length: number): number;
   sync(dataOnly: boolean): number;
+  /** As the inode's, but of the file that is open, whatever its name leads to now. */
+  stat?(into: Stat): number;
+  setTimes?(access: TimeChange, modify: TimeChange): number;
   /** Nobody holds this description any more. */
   release(): void;
 }
@@ -40,13 +43,18 @@ export interface Content {
 export abstract class Inode {
   abstract readonly type: FileType;
   /** What is mounted over this directory or file, in the one container that this tree belongs to. */
-  covered: Mount | undefined = undefined;
+  abstract covered: Mount | undefined;
 
   abstract stat(into: Stat): number;
   abstract setTimes(access: TimeChange, modify: TimeChange): number;
   abstract get mode(): number;
   abstract get uid(): number;
   abstract get gid(): number;
+
+  /** The same file, however it was found: an inode of the host may be seen through several objects. */
+  is(other: Inode): boolean {
+    return this === other;
+  }
 
   /** Bytes of a regular file, for as long as a description is open. */
   openContent(_write: boolean): Content | Failure {

@@ -12,6 +12,7 @@ import {
   MemoryInode,
   MemorySymlink,
 } from "./memory-inode.ts";
+import type { Mount } from "./mount-table.ts";
 
 export type MemoryNode = MemoryInode | MemoryDirectory;
 
@@ -27,6 +28,7 @@ interface Entry {
 }
 
 export class MemoryDirectory extends DirectoryInode {
+  covered: Mount | undefined = undefined;
   readonly type: FileType = FileType.directory;
   readonly fileSystem: MemoryFileSystem;
   readonly ino: number;

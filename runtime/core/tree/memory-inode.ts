@@ -5,6 +5,7 @@ import type { Failure, OpenFile, Stat, TimeChange } from "../../../shim/abi/syst
 import { FileContent, type LowerContent } from "./content.ts";
 import { type Content, Inode, type Making } from "./inode.ts";
 import type { MemoryFileSystem } from "./memory-file-system.ts";
+import type { Mount } from "./mount-table.ts";
 
 /** Owner, mode, times and links: what every inode in memory has. */
 export interface Attributes {
@@ -29,6 +30,7 @@ export function attributesOf(making: Making, nowNs: bigint): Attributes {
 
 /** Everything but a directory. */
 export class MemoryInode extends Inode {
+  covered: Mount | undefined = undefined;
   readonly type: FileType;
   readonly fileSystem: MemoryFileSystem;
   readonly ino: number;

@@ -121,6 +121,16 @@ export class RegularFile extends InodeFile implements OpenFile {
     return this.#content.allocate(offset, length);
   }
 
+  override stat(into: Stat): number {
+    return this.#content.stat?.(into) ?? super.stat(into);
+  }
+
+  override setTimes(access: TimeChange, modify: TimeChange): number {
+    const { setTimes } = this.#content;
+    if (setTimes === undefined) return super.setTimes(access, modify);
+    return this.mount.readOnly ? -Errno.EROFS : setTimes.call(this.#content, access, modify);
+  }
+
   sync(dataOnly: boolean): number {
     return this.#content.sync(dataOnly);
   }

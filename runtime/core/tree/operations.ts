@@ -208,7 +208,7 @@ export function rename(base: Base, path: string, toBase: Base, toPath: string): 
   const isDirectory = inode instanceof DirectoryInode;
   if (!isDirectory && (first.slash || second.slash)) return -Errno.ENOTDIR;
   if (first.mount !== second.mount || !second.directory.sameFileSystem(first.directory)) return -Errno.EXDEV;
-  if (replaced === inode) return 0;
+  if (replaced?.is(inode)) return 0;
   if (first.mount.readOnly) return -Errno.EROFS;
   const leaving = refuseRemoving(first, inode, base.who);
   if (leaving < 0) return leaving;
@@ -250,7 +250,7 @@ function refuseRemoving(at: Walk, inode: Inode, who: Credentials): number {
 
 function isInside(directory: DirectoryInode, outer: Inode): boolean {
   for (let at = directory; ; at = at.parent) {
-    if (at === outer) return true;
+    if (at.is(outer)) return true;
     if (at.parent === at) return false;
   }
 }

@@ -1,0 +1,79 @@
+/**
+ * Runs one preview 1 program in this thread, from its compiled module to its end.
+ *
+ * @see https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
+ */
+import type { System } from "../abi/system.ts";
+import { Guest } from "../guest.ts";
+import { createImports, missingImports } from "../imports.ts";
+
+/** How it ended, as far as the shim can tell. */
+export type ProgramOutcome =
+  | { kind: "imports"; missing: { module: string; name: string }[] }
+  | { kind: "trap"; message: string }
+  | { kind: "defect"; message: string };
+
+export interface ProgramResult<Ended> {
+  outcome: Ended | ProgramOutcome;
+  /** Linear memory at the end. */
+  memoryBytes: number;
+  exports: Readonly<Record<string, unknown>> | undefined;
+}
+
+/**
+ * @param endOf what the runtime throws to unwind a program that ended itself, as its outcome; undefined for anything else
+ * @param returned the outcome of a program whose `_start` came back
+ */
+export function runProgram<Ended>(
+  module: WebAssembly.Module,
+  system: System,
+  descriptorsMax: number,
+  endOf: (thrown: unknown) => Ended | undefined,
+  returned: Ended,
+): ProgramResult<Ended> {
+  const wanted = WebAssembly.Module.imports(module);
+  const missing = missingImports(wanted);
+  if (missing.length > 0)
+    return { outcome: { kind: "imports", missing }, memoryBytes: 0, exports: undefined };
+
+  const guest = new Guest(system, { descriptorsMax });
+  let exports: Record<string, unknown> | undefined;
+  const result = (outcome: Ended | ProgramOutcome): ProgramResult<Ended> => ({
+    outcome,
+    memoryBytes: exports?.memory instanceof WebAssembly.Memory ? exports.memory.buffer.byteLength : 0,
+    exports,
+  });
+  try {
+    const instance = new WebAssembly.Instance(module, createImports(guest, wanted));
+    exports = instance.exports;
+    if (exports.memory instanceof WebAssembly.Memory) guest.memory.attach(exports.memory);
+    // A reactor is initialised, and then waits for calls that nobody makes.
+    const entry = exports._start ?? exports._initialize;
+    (entry as () => void)();
+    return result(returned);
+  } catch (thrown) {
+    const ended = endOf(thrown);
+    if (ended !== undefined) return result(ended);
+    return result(trapOf(thrown) ?? { kind: "defect", message: describe(thrown) });
+  } finally {
+    guest.close();
+  }
+}
+
+/** What the guest's own code did: V8 tells it by the class of what it throws. */
+function trapOf(thrown: unknown): ProgramOutcome | undefined {
+  if (thrown instanceof WebAssembly.RuntimeError) return { kind: "trap", message: thrown.message };
+  if (thrown instanceof WebAssembly.LinkError) return { kind: "trap", message: thrown.message };
+  if (thrown instanceof RangeError && thrown.message.includes("call stack")) {
+    return { kind: "trap", message: "call stack exhausted" };
+  }
+  const { Exception } = WebAssembly as { Exception?: new () => object };
+  if (Exception !== undefined && thrown instanceof Exception) {
+    return { kind: "trap", message: "an exception that nobody caught" };
+  }
+  return undefined;
+}
+
+function describe(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ""}` : String(thrown);
+}
