@@ -3,7 +3,8 @@
 // The first file that `wpod` runs. Whatever Node.js the caller has must be able to read it: nothing here is newer than ES2015.
 //
 // Node.js 24 and newer run the command line in this process. An older one hands over to the Node.js that came with this
-// package from npm, and stays as its shadow: streams are inherited, signals passed on, the exit status is the other's.
+// package from npm: it becomes that process, or where it can't (before 22.15, on Windows) stays as its shadow: streams are
+// inherited, signals passed on, the exit status is the other's.
 
 const NODE_MAJOR_MIN = 24;
 /** As docker's: the runtime failed, the container was not started. */
@@ -35,9 +36,11 @@ function handOver(node) {
   if (node === undefined) {
     fail(`wpod needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version} (${process.execPath})`);
   }
-  const child = require("child_process").spawn(node, [__filename].concat(process.argv.slice(2)), {
-    stdio: "inherit",
-  });
+  const rest = [__filename].concat(process.argv.slice(2));
+  if (process.execve !== undefined && process.platform !== "win32") {
+    process.execve(node, [node].concat(rest), process.env);
+  }
+  const child = require("child_process").spawn(node, rest, { stdio: "inherit" });
   child.on("error", (error) => fail(`${node} can't be started: ${error.message}`));
   child.on("exit", endLike);
 
