@@ -1,0 +1,62 @@
+/** One guest program, as its system calls see it: its memory, its descriptors, and the runtime under it. */
+import { FileType } from "./abi/filetype.ts";
+import type { OpenFile, Stat, System } from "./abi/system.ts";
+import { Descriptor, INHERITED_RIGHTS, rightsFor } from "./descriptor.ts";
+import { DescriptorTable } from "./descriptor-table.ts";
+import { encodeUtf8, GuestMemory } from "./memory.ts";
+import { StringList } from "./string-list.ts";
+
+export class Guest {
+  readonly system: System;
+  readonly memory = new GuestMemory();
+  readonly descriptors: DescriptorTable;
+  readonly args: StringList;
+  readonly environ: StringList;
+  /** Filled and read within one call. */
+  readonly stat: Stat = {
+    device: 0n,
+    inode: 0n,
+    type: FileType.unknown,
+    mode: 0,
+    uid: 0,
+    gid: 0,
+    linkCount: 0,
+    sizeBytes: 0,
+    atimeNs: 0n,
+    mtimeNs: 0n,
+    ctimeNs: 0n,
+  };
+
+  /**
+   * Standard streams are 0 to 2, preopens follow from 3 on. Attach the memory (`guest.memory.attach`) before the first call.
+   *
+   * @param limits.descriptorsMax how many descriptors may be open; at least what is open at the start
+   */
+  constructor(system: System, limits: { descriptorsMax: number }) {
+    this.system = system;
+    this.args = new StringList(system.args);
+    this.environ = new StringList(system.environ);
+    const atStart = system.stdio.length + system.preopens.length;
+    this.descriptors = new DescriptorTable(Math.max(limits.descriptorsMax, atStart));
+    const [stdin, stdout, stderr] = system.stdio;
+    for (const file of system.stdio) {
+      if (system.stdio.indexOf(file) !== system.stdio.lastIndexOf(file)) this.descriptors.share(file);
+    }
+    this.descriptors.add(stream(stdin, true, false));
+    this.descriptors.add(stream(stdout, false, true));
+    this.descriptors.add(stream(stderr, false, true));
+    for (const { name, directory } of system.preopens) {
+      const rights = rightsFor(directory.type, true, true);
+      this.descriptors.add(new Descriptor(directory, rights, INHERITED_RIGHTS, 0, encodeUtf8(name)));
+    }
+  }
+
+  /** Closes what the program left open. */
+  close(): void {
+    this.descriptors.closeAll();
+  }
+}
+
+function stream(file: OpenFile, read: boolean, write: boolean): Descriptor {
+  return new Descriptor(file, rightsFor(file.type, read, write), 0);
+}

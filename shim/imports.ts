@@ -1,0 +1,65 @@
+/** The import object of a module: what it asks for of preview 1, and nothing else. */
+import type { Guest } from "./guest.ts";
+import { PREVIEW1, type Syscall } from "./preview1/table.ts";
+import { UNSTABLE } from "./preview1/unstable.ts";
+
+/** As `WebAssembly.Module.imports` describes one. */
+export interface ModuleImport {
+  readonly module: string;
+  readonly name: string;
+  readonly kind: string;
+}
+
+/** Functions by module and name. */
+type Versions = ReadonlyMap<string, ReadonlyMap<string, Syscall>>;
+
+const VERSIONS: Versions = new Map([
+  ["wasi_snapshot_preview1", byName(PREVIEW1)],
+  ["wasi_unstable", byName(UNSTABLE)],
+]);
+
+/** What else a module may import. */
+export interface Provided {
+  /** For a module that imports its memory, by whatever name. */
+  readonly memory?: WebAssembly.Memory;
+}
+
+/**
+ * Makes a function for each one that a module imports, bound to its guest.
+ *
+ * @returns frozen objects without prototypes, by module and name, with what there is; ask `missingImports` first
+ */
+export function createImports(
+  guest: Guest,
+  imports: readonly ModuleImport[],
+  provided: Provided = {},
+): Readonly<Record<string, Readonly<Record<string, unknown>>>> {
+  const modules: Record<string, Record<string, unknown>> = Object.create(null);
+  for (const asked of imports) {
+    const value = provide(guest, asked, provided);
+    if (value === undefined) continue;
+    modules[asked.module] ??= Object.create(null) as Record<string, unknown>;
+    modules[asked.module]![asked.name] = value;
+  }
+  for (const module of Object.values(modules)) Object.freeze(module);
+  return Object.freeze(modules);
+}
+
+function provide(guest: Guest, asked: ModuleImport, provided: Provided): unknown {
+  if (asked.kind === "memory") return provided.memory;
+  if (asked.kind !== "function") return undefined;
+  const bound = VERSIONS.get(asked.module)?.get(asked.name)?.bind(guest);
+  return bound === undefined ? undefined : Object.freeze(bound);
+}
+
+/** What a module imports and nobody has, in its order. */
+export function missingImports(imports: readonly ModuleImport[], provided: Provided = {}): ModuleImport[] {
+  return imports.filter(({ module, name, kind }) => {
+    if (kind === "memory") return provided.memory === undefined;
+    return kind !== "function" || !VERSIONS.get(module)?.has(name);
+  });
+}
+
+function byName(table: readonly Syscall[]): Map<string, Syscall> {
+  return new Map(table.map((syscall) => [syscall.name, syscall]));
+}

@@ -1,0 +1,131 @@
+/**
+ * Reading into and writing from several buffers of a guest, as `readv` and `writev` do.
+ *
+ * All buffers are checked before the first byte moves. One buffer, the usual case, costs nothing but its view.
+ * @see readv(2)
+ */
+import { Errno } from "../abi/errno.ts";
+import { FileType } from "../abi/filetype.ts";
+import { IOVEC } from "../abi/layout.ts";
+import { type OpenFile, Readiness } from "../abi/system.ts";
+import { GATHER_BYTES_MAX, IOVECS_MAX } from "../limits.ts";
+import type { GuestMemory } from "../memory.ts";
+
+/** In place of an offset: at the file's position. */
+export const AT_POSITION = -1;
+
+const TOTAL_BYTES_MAX = 0xffff_ffff;
+
+/**
+ * @param offset in the file, or `AT_POSITION`
+ * @returns bytes read; EFAULT, EINVAL too many buffers or bytes; else what the file answers
+ */
+export function readVector(
+  memory: GuestMemory,
+  file: OpenFile,
+  iovsPtr: number,
+  iovsCount: number,
+  offset: number,
+): number {
+  if (iovsCount === 1) {
+    const target = memory.iovec(iovsPtr);
+    if (target === undefined) return -Errno.EFAULT;
+    return offset === AT_POSITION ? file.read(target) : file.readAt(target, offset);
+  }
+  const total = measure(memory, iovsPtr, iovsCount);
+  if (total <= 0) return total;
+
+  let readBytes = 0;
+  for (let index = 0; index < iovsCount; index++) {
+    const target = memory.iovec(iovsPtr + index * IOVEC.sizeBytes);
+    // Only where another thread has changed the buffers since they were measured.
+    if (target === undefined) return readBytes > 0 ? readBytes : -Errno.EFAULT;
+    if (target.length === 0) continue;
+    if (readBytes > 0 && wouldBlock(file)) break;
+
+    const count = offset === AT_POSITION ? file.read(target) : file.readAt(target, offset + readBytes);
+    // An error after some bytes were read is told at the next call: these bytes would be lost.
+    if (count < 0) return readBytes > 0 ? readBytes : count;
+    readBytes += count;
+    if (count < target.length) break;
+  }
+  return readBytes;
+}
+
+/**
+ * What is small goes out in one piece: then lines of several writers don't mix, and O_APPEND stays atomic.
+ *
+ * @param offset in the file, or `AT_POSITION`
+ * @returns bytes written; EFAULT, EINVAL too many buffers or bytes; else what the file answers
+ */
+export function writeVector(
+  memory: GuestMemory,
+  file: OpenFile,
+  iovsPtr: number,
+  iovsCount: number,
+  offset: number,
+): number {
+  if (iovsCount === 1) {
+    const source = memory.iovec(iovsPtr);
+    if (source === undefined) return -Errno.EFAULT;
+    return offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset);
+  }
+  const total = measure(memory, iovsPtr, iovsCount);
+  if (total <= 0) return total;
+  if (total <= GATHER_BYTES_MAX) {
+    const source = gather(memory, iovsPtr, iovsCount, total);
+    if (source === undefined) return -Errno.EFAULT;
+    return offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset);
+  }
+
+  let writtenBytes = 0;
+  for (let index = 0; index < iovsCount; index++) {
+    const source = memory.iovec(iovsPtr + index * IOVEC.sizeBytes);
+    if (source === undefined) return writtenBytes > 0 ? writtenBytes : -Errno.EFAULT;
+    if (source.length === 0) continue;
+
+    const count = offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset + writtenBytes);
+    if (count < 0) return writtenBytes > 0 ? writtenBytes : count;
+    writtenBytes += count;
+    if (count < source.length) break;
+  }
+  return writtenBytes;
+}
+
+/** Checks the array and every buffer. Answers the bytes in all, at most what a `u32` can tell. */
+function measure(memory: GuestMemory, iovsPtr: number, iovsCount: number): number {
+  if (iovsCount > IOVECS_MAX) return -Errno.EINVAL;
+  if (!memory.contains(iovsPtr, iovsCount * IOVEC.sizeBytes)) return -Errno.EFAULT;
+  let totalBytes = 0;
+  for (let index = 0; index < iovsCount; index++) {
+    const iovecPtr = iovsPtr + index * IOVEC.sizeBytes;
+    const sizeBytes = memory.u32(iovecPtr + IOVEC.buf_len);
+    if (!memory.contains(memory.u32(iovecPtr + IOVEC.buf), sizeBytes)) return -Errno.EFAULT;
+    totalBytes += sizeBytes;
+  }
+  return totalBytes > TOTAL_BYTES_MAX ? -Errno.EINVAL : totalBytes;
+}
+
+/** The bytes of all buffers in a row: a view where one of them has them all, else a copy. */
+function gather(
+  memory: GuestMemory,
+  iovsPtr: number,
+  iovsCount: number,
+  totalBytes: number,
+): Uint8Array | undefined {
+  const gathered = new Uint8Array(totalBytes);
+  let at = 0;
+  for (let index = 0; index < iovsCount; index++) {
+    const source = memory.iovec(iovsPtr + index * IOVEC.sizeBytes);
+    if (source === undefined || at + source.length > totalBytes) return undefined;
+    if (source.length === totalBytes) return source;
+    gathered.set(source, at);
+    at += source.length;
+  }
+  return gathered.subarray(0, at);
+}
+
+/** Something has been read already: a pipe must not make the guest wait for more. */
+function wouldBlock(file: OpenFile): boolean {
+  return file.type !== FileType.regularFile && (file.readiness(Readiness.read) & Readiness.read) === 0;
+}
