@@ -10,6 +10,7 @@ import type { ImageRecord } from "../core/image/record.ts";
 import { assembleTree, SUPERUSER } from "../core/kernel/container-tree.ts";
 import { findProgram, type Program, readTextFile } from "../core/kernel/program.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
+import { fillRandom } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
@@ -116,7 +117,7 @@ export class Engine implements AsyncDisposable {
   async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
     options.signal?.throwIfAborted();
     const source = await this.#resolve(image, options);
-    const id = Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");
+    const id = randomId();
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
     const plan = planProcess(source.module === undefined ? config : { Entrypoint: [source.module.name] }, {
@@ -292,6 +293,13 @@ function preopensOf(record: EngineRecord, _workdir: string): { name: string; pat
       }
       return { name: pair.slice(0, equals), path: pair.slice(equals + 1) };
     });
+}
+
+/** 64 hex digits. */
+function randomId(): string {
+  const bytes = Buffer.alloc(32);
+  fillRandom(bytes);
+  return bytes.toString("hex");
 }
 
 function readModule(path: string): Uint8Array {

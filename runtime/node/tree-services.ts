@@ -1,6 +1,7 @@
 /** What Node gives to a container's tree: layers of the store, directories of the host, the time, randomness. */
 import type { TreeServices } from "../core/kernel/container-tree.ts";
 import { realtimeNs } from "./clocks.ts";
+import { fillRandom } from "./host/random.ts";
 import { openHostTree } from "./hostdir/host-tree.ts";
 import { openLayer } from "./store/layer-reader.ts";
 
@@ -26,16 +27,4 @@ export function treeServices(
       for (const item of open) item.close();
     },
   };
-}
-
-/** The longest piece that `getRandomValues` takes. */
-const RANDOM_BYTES_MAX = 65_536;
-
-export function fillRandom(target: Uint8Array): void {
-  for (let at = 0; at < target.length; at += RANDOM_BYTES_MAX) {
-    const piece = target.subarray(at, at + RANDOM_BYTES_MAX);
-    if (piece.buffer instanceof SharedArrayBuffer)
-      piece.set(crypto.getRandomValues(new Uint8Array(piece.length)));
-    else crypto.getRandomValues(piece as Uint8Array<ArrayBuffer>);
-  }
 }

@@ -14,9 +14,10 @@ import type { LogStream } from "../core/log/cri.ts";
 import { buffersOf, takeSnapshot } from "../core/tree/snapshot.ts";
 import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
 import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
+import { fillRandom } from "../node/host/random.ts";
 import { LogFile } from "../node/log/log-file.ts";
 import { DirectSink } from "../node/stdio/direct-sink.ts";
-import { fillRandom, treeServices } from "../node/tree-services.ts";
+import { treeServices } from "../node/tree-services.ts";
 
 parentPort!.once("message", (message: StartMessage) => start(message));
 
