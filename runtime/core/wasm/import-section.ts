@@ -44,31 +44,23 @@ export function expectEnd(reader: BinaryReader, sectionName: string): void {
     throw new MalformedError(`has bytes that mean nothing in its ${sectionName} section`, reader.offset);
 }
 
-function skipType(reader: BinaryReader, kind: Exclude<ExternalKind, "memory"> | ExternalKind): void {
+function skipType(reader: BinaryReader, kind: ExternalKind): void {
   switch (kind) {
     case "function":
       reader.u32();
       return;
     case "table":
-      skipValueType(reader);
+      reader.skipValueType();
       skipTableLimits(reader);
       return;
     case "global":
-      skipValueType(reader);
+      reader.skipValueType();
       reader.byte();
       return;
     case "tag":
       reader.byte();
       reader.u32();
   }
-}
-
-/** One byte; two kinds of reference have a heap type behind it, a signed LEB128 of at most 33 bits. */
-function skipValueType(reader: BinaryReader): void {
-  const code = reader.byte();
-  if (code !== 0x63 && code !== 0x64) return;
-  for (let left = 5; left > 0; left--) if (reader.byte() < 0x80) return;
-  throw new MalformedError("has a type that is too long", reader.offset);
 }
 
 function skipTableLimits(reader: BinaryReader): void {

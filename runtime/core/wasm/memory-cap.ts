@@ -6,6 +6,7 @@
  * smaller than it has to be: those that declare less than an equal share get what they declare, the others share the rest equally.
  * So the sum never exceeds the budget, and a single memory may take all of it.
  */
+import { concatenate } from "./bytes.ts";
 import { expectEnd, walkImports } from "./import-section.ts";
 import {
   addressablePages,
@@ -165,16 +166,6 @@ function splice(bytes: Uint8Array, places: readonly Place[], memories: readonly 
   }
   pieces.push(bytes.subarray(copied));
   return concatenate(pieces);
-}
-
-function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(sum(pieces.map((piece) => piece.length)));
-  let at = 0;
-  for (const piece of pieces) {
-    out.set(piece, at);
-    at += piece.length;
-  }
-  return out;
 }
 
 function sum(numbers: readonly number[]): number {

@@ -48,7 +48,7 @@ export const SectionId = {
 const SECTION_NAMES = new Map<number, string>(Object.entries(SectionId).map(([name, id]) => [id, name]));
 
 /** The order in which a module's sections stand, each at most once; custom ones stand anywhere. */
-const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
+export const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
 /** The longest LEB128 of a `u32`. */
 const U32_BYTES_MAX = 5;
@@ -106,6 +106,20 @@ export class BinaryReader {
     }
   }
 
+  /** A signed LEB128 of at most 32 bits. */
+  s32(): number {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = this.byte();
+      // Of the fifth byte four bits count; the three above them repeat the sign.
+      if (shift === 28 && (byte & 0x78) !== 0 && (byte & 0x78) !== 0x78)
+        this.#fail("has a number that is too long");
+      if (shift === 28 && byte >= 0x80) this.#fail("has a number that is too long");
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return shift < 28 && (byte & 0x40) !== 0 ? value | (-1 << (shift + 7)) : value;
+    }
+  }
+
   /** A vector's length, which can't exceed what is left: each element takes a byte or more. */
   count(): number {
     const count = this.u32();
@@ -116,6 +130,22 @@ export class BinaryReader {
   skip(byteCount: number): void {
     if (byteCount > this.end - this.offset) this.#fail("ends too early");
     this.offset += byteCount;
+  }
+
+  /** Steps over the declarations of locals, at the start of a function's body. */
+  skipLocals(): void {
+    for (let groups = this.count(); groups > 0; groups--) {
+      this.u32();
+      this.skipValueType();
+    }
+  }
+
+  /** One byte; two kinds of reference have a heap type behind it, a signed LEB128 of at most 33 bits. */
+  skipValueType(): void {
+    const code = this.byte();
+    if (code !== 0x63 && code !== 0x64) return;
+    for (let left = U32_BYTES_MAX; left > 0; left--) if (this.byte() < 0x80) return;
+    this.#fail("has a type that is too long");
   }
 
   /** Bytes with their length in front, not copied. */

@@ -1,0 +1,213 @@
+/**
+ * Adds to a module: types, globals and functions behind those that are there, and code at the start of functions that are there.
+ * Nothing is renumbered, so that everything else stays as it is, names included. Sections that aren't touched are copied whole.
+ */
+import { assert } from "../error.ts";
+import { concatenate } from "./bytes.ts";
+import { walkImports } from "./import-section.ts";
+import {
+  BinaryReader,
+  MalformedError,
+  SECTION_ORDER,
+  type Section,
+  SectionId,
+  unsigned,
+  walkSections,
+} from "./reader.ts";
+
+/** Value types by their byte. */
+export const ValueType = { i32: 0x7f, i64: 0x7e } as const;
+export type ValueType = (typeof ValueType)[keyof typeof ValueType];
+
+export interface FunctionType {
+  readonly params: readonly number[];
+  readonly results: readonly number[];
+}
+
+const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+const FUNCTION_FORM = 0x60;
+const END = 0x0b;
+
+export class ModuleEditor {
+  readonly #bytes: Uint8Array;
+  readonly #sections: Section[] = [];
+  readonly #byId = new Map<number, Section>();
+  #importedFunctionCount = 0;
+  #importedGlobalCount = 0;
+  readonly #types: number[][] = [];
+  readonly #functions: { type: number; body: number[] }[] = [];
+  readonly #globals: number[][] = [];
+  readonly #inserted = new Map<number, number[]>();
+
+  /** @throws MalformedError */
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    walkSections(bytes, (section) => {
+      this.#sections.push(section);
+      if (section.id !== SectionId.custom) this.#byId.set(section.id, section);
+      if (section.id !== SectionId.import) return;
+      walkImports(bytes, section, ({ kind }) => {
+        if (kind === "function") this.#importedFunctionCount++;
+        else if (kind === "global") this.#importedGlobalCount++;
+      });
+    });
+  }
+
+  /**
+   * The type of a function that the module defines; undefined for an imported one, and for a type that isn't plain (the
+   * garbage collection proposal groups types, which this doesn't count).
+   */
+  typeOf(functionIndex: number): FunctionType | undefined {
+    const functions = this.#vector(SectionId.function);
+    const place = functionIndex - this.#importedFunctionCount;
+    if (place < 0 || place >= functions.count) return undefined;
+    let typeIndex = 0;
+    for (let left = place; left >= 0; left--) typeIndex = functions.reader.u32();
+    return this.#plainTypes()?.[typeIndex];
+  }
+
+  /** @returns its index; undefined where types can't be counted, and nothing can be added */
+  addType(type: FunctionType): number | undefined {
+    const known = this.#plainTypes();
+    if (known === undefined) return undefined;
+    this.#types.push([
+      FUNCTION_FORM,
+      type.params.length,
+      ...type.params,
+      type.results.length,
+      ...type.results,
+    ]);
+    return known.length + this.#types.length - 1;
+  }
+
+  /** A mutable i32 that starts with 0. */
+  addGlobal(): number {
+    this.#globals.push([ValueType.i32, 1, 0x41, 0, END]);
+    return this.#importedGlobalCount + this.#vector(SectionId.global).count + this.#globals.length - 1;
+  }
+
+  /**
+   * @param type index of its type
+   * @param locals count of i32 behind its parameters
+   * @param code instructions without the `end` of the function
+   */
+  addFunction(type: number, locals: number, code: readonly number[]): number {
+    const declared = locals === 0 ? [0] : [1, ...unsigned(locals), ValueType.i32];
+    this.#functions.push({ type, body: [...declared, ...code, END] });
+    return this.#importedFunctionCount + this.#vector(SectionId.function).count + this.#functions.length - 1;
+  }
+
+  /** @param functionIndex one that the module defines; once each */
+  insertAtStart(functionIndex: number, code: number[]): void {
+    assert(functionIndex >= this.#importedFunctionCount, "code goes into functions that the module defines");
+    this.#inserted.set(functionIndex - this.#importedFunctionCount, code);
+  }
+
+  /** @throws MalformedError */
+  finish(): Uint8Array {
+    const added = new Map<number, number[][]>([
+      [SectionId.type, this.#types],
+      [SectionId.function, this.#functions.map(({ type }) => unsigned(type))],
+      [SectionId.global, this.#globals],
+      [SectionId.code, this.#functions.map(({ body }) => [...unsigned(body.length), ...body])],
+    ]);
+    const pieces: Uint8Array[] = [HEADER];
+    const finished = new Set<number>();
+    const finish = (id: number) => {
+      finished.add(id);
+      const elements = added.get(id) ?? [];
+      const section = this.#byId.get(id);
+      if (elements.length > 0 || (id === SectionId.code && this.#inserted.size > 0)) {
+        pieces.push(...this.#extended(id, elements));
+      } else if (section !== undefined) {
+        pieces.push(this.#bytes.subarray(section.start, section.end));
+      }
+    };
+    for (const section of this.#sections) {
+      if (section.id === SectionId.custom) {
+        // Holds offsets into function bodies, which move.
+        if (section.name.startsWith("metadata.code.")) continue;
+        pieces.push(this.#bytes.subarray(section.start, section.end));
+        continue;
+      }
+      for (const id of SECTION_ORDER.slice(0, SECTION_ORDER.indexOf(section.id) + 1)) {
+        if (!finished.has(id)) finish(id);
+      }
+    }
+    for (const id of SECTION_ORDER) if (!finished.has(id)) finish(id);
+    return concatenate(pieces);
+  }
+
+  #extended(id: number, elements: readonly number[][]): Uint8Array[] {
+    const { count, reader } = this.#vector(id);
+    const old =
+      id === SectionId.code ? this.#code(reader, count) : [reader.bytes.subarray(reader.offset, reader.end)];
+    const content = [
+      Uint8Array.from(unsigned(count + elements.length)),
+      ...old,
+      ...elements.map((element) => Uint8Array.from(element)),
+    ];
+    const sizeBytes = content.reduce((sum, piece) => sum + piece.length, 0);
+    return [Uint8Array.from([id, ...unsigned(sizeBytes)]), ...content];
+  }
+
+  /** The bodies in pieces: what lies between two changed ones is one piece. */
+  #code(reader: BinaryReader, count: number): Uint8Array[] {
+    const { bytes } = reader;
+    const pieces: Uint8Array[] = [];
+    const wanted = [...this.#inserted].sort(([a], [b]) => a - b);
+    let copied = reader.offset;
+    let place = 0;
+    for (const [changed, code] of wanted) {
+      if (changed >= count) throw new MalformedError("has fewer functions than it says", reader.offset);
+      for (; place < changed; place++) reader.skip(reader.u32());
+      const start = reader.offset;
+      const sizeBytes = reader.u32();
+      const body = new BinaryReader(bytes, reader.offset, reader.offset + sizeBytes);
+      reader.skip(sizeBytes);
+      place++;
+      body.skipLocals();
+      const locals = bytes.subarray(body.end - sizeBytes, body.offset);
+      pieces.push(
+        bytes.subarray(copied, start),
+        Uint8Array.from(unsigned(sizeBytes + code.length)),
+        locals,
+        Uint8Array.from(code),
+        bytes.subarray(body.offset, body.end),
+      );
+      copied = body.end;
+    }
+    pieces.push(bytes.subarray(copied, reader.end));
+    return pieces;
+  }
+
+  #vector(id: number): { count: number; reader: BinaryReader } {
+    const section = this.#byId.get(id);
+    const reader = new BinaryReader(this.#bytes, section?.content, section === undefined ? 0 : section.end);
+    return { count: section === undefined ? 0 : reader.count(), reader };
+  }
+
+  #plainTypes(): FunctionType[] | undefined {
+    const { count, reader } = this.#vector(SectionId.type);
+    const types: FunctionType[] = [];
+    for (let left = count; left > 0; left--) {
+      if (reader.byte() !== FUNCTION_FORM) return undefined;
+      const params = readPlainTypes(reader);
+      const results = readPlainTypes(reader);
+      if (params === undefined || results === undefined) return undefined;
+      types.push({ params, results });
+    }
+    return types;
+  }
+}
+
+/** Types of one byte: numbers, vectors, and the two older references. */
+function readPlainTypes(reader: BinaryReader): number[] | undefined {
+  const types: number[] = [];
+  for (let left = reader.count(); left > 0; left--) {
+    const type = reader.byte();
+    if (type === 0x63 || type === 0x64) return undefined;
+    types.push(type);
+  }
+  return types;
+}
