@@ -124,6 +124,7 @@ export class Engine implements AsyncDisposable {
       args: options.args,
       entrypoint: options.entrypoint,
       env: options.env,
+      unsetEnvAll: options.unsetEnvAll,
       workdir: options.workdir,
       user: options.user,
       hostname,
@@ -172,7 +173,7 @@ export class Engine implements AsyncDisposable {
         collectBytesMax: options.limits?.outputBytesMax ?? LIMITS.collectBytesMax,
         logLimits: LIMITS.log,
         files,
-        prepare: (current) => this.#prepare(source, record, current),
+        prepare: (current) => this.#prepare(source, record, current, plan.needsHome),
         running: this.#running,
       },
       recordNow,
@@ -225,7 +226,7 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
-  #prepare(source: Source, record: EngineRecord, files: FilesSpec): Prepared {
+  #prepare(source: Source, record: EngineRecord, files: FilesSpec, needsHome: boolean): Prepared {
     using services = treeServices();
     const tree = assembleTree(files, services, undefined);
     const root = tree.openRoot(SUPERUSER);
@@ -234,9 +235,7 @@ export class Engine implements AsyncDisposable {
       readTextFile(root, "/etc/passwd", LIMITS.passwdBytesMax) ?? "",
       readTextFile(root, "/etc/group", LIMITS.passwdBytesMax) ?? "",
     );
-    const env = record.env.some((line) => line.startsWith("HOME="))
-      ? record.env
-      : [...record.env, `HOME=${user.home}`];
+    const env = needsHome ? [...record.env, `HOME=${user.home}`] : record.env;
     const workdir = record.workdir;
     if (!tree.isDirectory(workdir)) {
       throw new WpodError(
@@ -267,7 +266,8 @@ export class Engine implements AsyncDisposable {
       module,
       process: {
         argv: program.argv,
-        env: [...env],
+        // Some programs (all of Go's) take their working directory from there; preview 1 has no other way to tell them.
+        env: env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`],
         workdir,
         credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
         preopens: preopensOf(record, workdir),

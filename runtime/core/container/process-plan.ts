@@ -21,6 +21,8 @@ export interface ProcessWishes {
   workdir?: string | undefined;
   user?: string | undefined;
   hostname: string;
+  /** Neither the runtime's variables nor the image's: only what the caller names. */
+  unsetEnvAll?: boolean | undefined;
 }
 
 export interface ProcessPlan {
@@ -28,8 +30,9 @@ export interface ProcessPlan {
   command: string[];
   /** Both, in order: what is looked up and given to the program. Never empty. */
   argv: string[];
-  /** Without HOME where neither side names one: that needs the image's passwd. */
   env: string[];
+  /** HOME is wanted, and nobody named it: that needs the image's passwd. */
+  needsHome: boolean;
   /** Absolute and normalised; not looked up yet. */
   workdir: string;
   user: string;
@@ -54,22 +57,21 @@ export function planProcess(image: ProcessDefaults, wishes: ProcessWishes): Proc
   if (argv.some((word) => word.includes("\0"))) {
     throw new WpodError("USAGE", "an argument contains a NUL character");
   }
+  const values = wishes.unsetEnvAll ? new Map() : defaultEnvironment(image.Env ?? [], wishes.hostname);
+  addWishes(values, wishes.env ?? {});
   return {
     entrypoint,
     command,
     argv,
-    env: mergeEnvironment(image.Env ?? [], wishes.env ?? {}, wishes.hostname),
+    env: [...values].map(([name, value]) => `${name}=${value}`),
+    needsHome: !wishes.unsetEnvAll && !values.has("HOME"),
     workdir: absoluteDirectory(wishes.workdir ?? image.WorkingDir ?? ""),
     user: wishes.user ?? image.User ?? "",
   };
 }
 
 /** Later ones win, at the place of the first: a program sees each name once. */
-function mergeEnvironment(
-  image: readonly string[],
-  wishes: Readonly<Record<string, string>>,
-  hostname: string,
-): string[] {
+function defaultEnvironment(image: readonly string[], hostname: string): Map<string, string> {
   const values = new Map<string, string>([
     ["PATH", PATH_DEFAULT],
     ["HOSTNAME", hostname],
@@ -79,13 +81,16 @@ function mergeEnvironment(
     const equals = line.indexOf("=");
     if (equals > 0) values.set(line.slice(0, equals), line.slice(equals + 1));
   }
+  return values;
+}
+
+function addWishes(values: Map<string, string>, wishes: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(wishes)) {
     if (name === "" || name.includes("=") || `${name}${value}`.includes("\0")) {
       throw new WpodError("USAGE", `"${name}" can't be the name of an environment variable`);
     }
     values.set(name, value);
   }
-  return [...values].map(([name, value]) => `${name}=${value}`);
 }
 
 function absoluteDirectory(path: string): string {
@@ -96,5 +101,11 @@ function absoluteDirectory(path: string): string {
       `the working directory "${path}" is invalid, it needs to be an absolute path`,
     );
   }
-  return path;
+  // `..` by its letters, as docker does: before anything is looked up.
+  const components: string[] = [];
+  for (const component of path.split("/")) {
+    if (component === "..") components.pop();
+    else if (component !== "" && component !== ".") components.push(component);
+  }
+  return `/${components.join("/")}`;
 }

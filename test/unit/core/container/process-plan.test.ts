@@ -12,7 +12,12 @@ describe("what a container executes", () => {
     { name: "arguments replace CMD", image, wishes: { args: ["check"] }, argv: ["/app", "check"] },
     { name: "no arguments leave CMD", image, wishes: { args: [] }, argv: ["/app", "serve", "--all"] },
     { name: "an entry point drops CMD", image, wishes: { entrypoint: ["/sh"] }, argv: ["/sh"] },
-    { name: "an entry point with arguments", image, wishes: { entrypoint: ["/sh"], args: ["-c"] }, argv: ["/sh", "-c"] },
+    {
+      name: "an entry point with arguments",
+      image,
+      wishes: { entrypoint: ["/sh"], args: ["-c"] },
+      argv: ["/sh", "-c"],
+    },
     { name: "an empty entry point clears", image, wishes: { entrypoint: [""], args: ["/x"] }, argv: ["/x"] },
     { name: "CMD alone", image: { Cmd: ["/x", "y"] }, wishes: {}, argv: ["/x", "y"] },
     { name: "arguments alone", image: {}, wishes: { args: ["/x"] }, argv: ["/x"] },
@@ -23,7 +28,12 @@ describe("what a container executes", () => {
   test.each([
     { name: "nothing to execute", image: {}, wishes: {}, message: /no command or entrypoint provided/ },
     { name: "a cleared entry point alone", image, wishes: { entrypoint: [] }, message: /no command/ },
-    { name: "a relative directory", image, wishes: { workdir: "a" }, message: /needs to be an absolute path/ },
+    {
+      name: "a relative directory",
+      image,
+      wishes: { workdir: "a" },
+      message: /needs to be an absolute path/,
+    },
     { name: "NUL in an argument", image, wishes: { args: ["a\0b"] }, message: /NUL/ },
     { name: "= in a variable's name", image, wishes: { env: { "A=B": "x" } }, message: /can't be the name/ },
     { name: "NUL in a variable", image, wishes: { env: { A: "\0" } }, message: /can't be the name/ },
@@ -32,11 +42,33 @@ describe("what a container executes", () => {
     expect(() => planProcess(image, { ...HOST, ...wishes })).toThrow(WpodError);
   });
 
+  test.each([
+    { given: "", workdir: "/" },
+    { given: "/", workdir: "/" },
+    { given: "/a/b", workdir: "/a/b" },
+    { given: "//a/./b//", workdir: "/a/b" },
+    { given: "/a/../../b/..", workdir: "/" },
+    { given: "/..a/b..", workdir: "/..a/b.." },
+  ])("starts in $workdir for $given", ({ given, workdir }) => {
+    expect(planProcess({ Cmd: ["/x"], WorkingDir: given }, HOST).workdir).toBe(workdir);
+    expect(
+      planProcess({ Cmd: ["/x"], WorkingDir: "/other" }, { ...HOST, workdir: given || "/" }).workdir,
+    ).toBe(workdir);
+  });
+
   test("gives each variable once: the caller's, else the image's, else the defaults", () => {
     const env = planProcess(
       { Cmd: ["/x"], Env: ["PATH=/bin", "A=1", "B=x=y\nz", "broken", "__proto__=p"] },
       { ...HOST, env: { A: "2", C: "" } },
     ).env;
-    expect(env).toEqual(["PATH=/bin", "HOSTNAME=box", "container=wpod", "A=2", "B=x=y\nz", "__proto__=p", "C="]);
+    expect(env).toEqual([
+      "PATH=/bin",
+      "HOSTNAME=box",
+      "container=wpod",
+      "A=2",
+      "B=x=y\nz",
+      "__proto__=p",
+      "C=",
+    ]);
   });
 });
