@@ -1,0 +1,158 @@
+/** One suite of file-system cases, over every tree and over the native file system, which is the judge. */
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { WpodError } from "../../../../runtime/core/error.ts";
+import type { Credentials } from "../../../../runtime/core/vfs/credentials.ts";
+import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
+import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { type FileCase, loadCases, plant } from "./case-file.ts";
+import { type CaseTarget, runCase } from "./case-runner.ts";
+import { type EntrySpec, makeLayer } from "./layer-fixture.ts";
+import { NativeFile, plantNative } from "./native-directory.ts";
+import { plantMemory } from "./plant-memory.ts";
+
+const nowNs = () => BigInt(Date.now()) * 1_000_000n;
+
+function credentialsOf(one: FileCase): Credentials {
+  return { uid: 0, gid: 0, groups: [], umask: 0, ...one.user };
+}
+
+function targetOf(table: MountTable, one: FileCase, prefix: string): CaseTarget {
+  const credentials = credentialsOf(one);
+  const root = prefix === "" ? table.openRoot(credentials) : table.openPreopen(prefix, false, credentials);
+  if (typeof root === "number") throw new Error("the root can't be opened");
+  return { root, preopen: (path) => table.openPreopen(`${prefix}/${path}`, true, credentials) };
+}
+
+function memory(one: FileCase): CaseTarget {
+  const tree = new FileSystem({ nowNs, device: 1n, rootMode: 0o777 });
+  plantMemory(tree, plant(one));
+  return targetOf(new MountTable(tree), one, "");
+}
+
+function tmpfs(one: FileCase): CaseTarget {
+  const table = new MountTable(new FileSystem({ nowNs, device: 1n }));
+  const tree = new FileSystem({ nowNs, device: 2n, rootMode: 0o777, bytesMax: 2 ** 24, inodesMax: 1000 });
+  plantMemory(tree, plant(one));
+  table.mount("/mnt/tmp", { tree });
+  const target = targetOf(table, one, "/mnt/tmp");
+  return target;
+}
+
+/** The set-up, spread over layers as `pick` says; a hard link stands with its file. */
+function layered(one: FileCase, pick: (index: number) => number, layerCount: number): CaseTarget {
+  const planted = plant(one);
+  const entries: EntrySpec[][] = Array.from({ length: layerCount }, () => []);
+  entries[0]!.push({ path: "", type: "directory", mode: 0o777 });
+  const layerOf = new Map<string, number>();
+  planted.forEach((item, index) => {
+    const layer = item.kind === "link" ? layerOf.get(item.text)! : pick(index);
+    layerOf.set(item.path, layer);
+    const common = {
+      path: item.path,
+      mode: item.mode,
+      uid: item.uid,
+      gid: item.gid,
+      mtimeNs: item.mtimeNs ?? 0n,
+    };
+    entries[layer]!.push(
+      item.kind === "directory"
+        ? { ...common, type: "directory" }
+        : item.kind === "symlink"
+          ? { ...common, target: item.text, mode: 0o777 }
+          : item.kind === "link"
+            ? { ...common, hardLink: item.text }
+            : { ...common, content: new TextEncoder().encode(item.text) },
+    );
+  });
+  const layers = entries.map((list) => makeLayer({ entries: list }));
+  return targetOf(new MountTable(new FileSystem({ nowNs, device: 1n, layers })), one, "");
+}
+
+const scratch = fs.mkdtempSync(join(tmpdir(), "wpod-cases-"));
+fs.chmodSync(scratch, 0o755);
+let folderCount = 0;
+
+afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }));
+
+function hostFolder(one: FileCase): string {
+  const folder = join(scratch, String(folderCount++));
+  fs.mkdirSync(folder);
+  fs.chmodSync(folder, 0o777);
+  plantNative(folder, plant(one));
+  return folder;
+}
+
+function runNative(one: FileCase): void {
+  const folder = hostFolder(one);
+  const root = new NativeFile(fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY));
+  const umask = process.umask(0);
+  if (one.user !== undefined) {
+    process.setgroups!(one.user.groups);
+    process.setegid!(one.user.gid);
+    process.seteuid!(one.user.uid);
+  }
+  try {
+    runCase(one, { root, preopen: () => expect.fail("the data must say that this is not native") });
+  } finally {
+    if (one.user !== undefined) {
+      process.seteuid!(0);
+      process.setegid!(0);
+      process.setgroups!([]);
+    }
+    process.umask(umask);
+    root.close();
+  }
+}
+
+const files = loadCases();
+
+test("there are 200 cases or more, each with a name of its own", () => {
+  const names = files.flatMap(({ file, cases }) => cases.map((one) => `${file}: ${one.name}`));
+  expect(names.length).toBeGreaterThanOrEqual(200);
+  expect(new Set(names).size).toBe(names.length);
+});
+
+const backends: { name: string; run: (one: FileCase) => void }[] = [
+  { name: "memory", run: (one) => runCase(one, memory(one)) },
+  { name: "tmpfs", run: (one) => runCase(one, tmpfs(one)) },
+  {
+    name: "image",
+    run: (one) =>
+      runCase(
+        one,
+        layered(one, () => 0, 1),
+      ),
+  },
+  {
+    name: "image of three layers",
+    run: (one) =>
+      runCase(
+        one,
+        layered(one, (index) => index % 3, 3),
+      ),
+  },
+  { name: "native", run: runNative },
+];
+
+const isRoot = process.getuid?.() === 0;
+
+for (const { name, run } of backends) {
+  describe.runIf(name !== "native" || process.platform === "linux")(name, () => {
+    for (const { file, cases } of files) {
+      for (const one of cases) {
+        if (one.not?.[name] !== undefined) continue;
+        // Another user's rights can only be had by root.
+        if (name === "native" && one.user !== undefined && !isRoot) continue;
+        test(`${file}: ${one.name}`, () => run(one));
+      }
+    }
+  });
+}
+
+test("errors of mounts are for people", () => {
+  const table = new MountTable(new FileSystem({ nowNs, device: 1n }));
+  expect(() => table.mount("relative", { tree: new FileSystem({ nowNs, device: 2n }) })).toThrow(WpodError);
+});
