@@ -1,7 +1,7 @@
 /**
  * WASI preview 1 error numbers: `u16`, 0 is success.
  *
- * Values follow `spec/wasi-preview1/errno.json`; `test/unit/shim/errno.test.ts` compares the two.
+ * Values follow `spec/wasi-preview1/errno.json`; `test/unit/shim/abi/errno.test.ts` compares the two.
  * POSIX spelling is used, so that a name found here is also found in a man page.
  *
  * @see https://github.com/WebAssembly/WASI/blob/snapshot-01/phases/snapshot/docs.md#errno
