@@ -254,6 +254,19 @@ describe("versions", () => {
     expect(served.map(([path]) => path)).toEqual([]);
   });
 
+  test("package-lock.json knows the packages of all platforms, not only of the machine that wrote it", () => {
+    // npm leaves out what the registry of that machine didn't have, and `npm ci` then refuses the lock file everywhere.
+    const { packages } = readJson<{
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    }>("package-lock.json");
+    const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+      Object.keys(optionalDependencies).filter(
+        (name) => !(`node_modules/${name}` in packages) && !(`${path}/node_modules/${name}` in packages),
+      ),
+    );
+    expect(missing).toEqual([]);
+  });
+
   test("one version of Node.js from npm, for every platform of the workflow", () => {
     const { optionalDependencies } = readJson<{ optionalDependencies: Record<string, string> }>(
       "test/toolchain/package.json",
