@@ -8,7 +8,7 @@ import { resolveUser } from "../core/container/user.ts";
 import { WpodError } from "../core/error.ts";
 import type { ImageRecord } from "../core/image/record.ts";
 import { assembleTree, SUPERUSER } from "../core/kernel/container-tree.ts";
-import { findProgram, type Program, readTextFile } from "../core/kernel/program.ts";
+import { type Program as FoundProgram, findProgram, readTextFile } from "../core/kernel/program.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
@@ -173,7 +173,8 @@ export class Engine implements AsyncDisposable {
         collectBytesMax: options.limits?.outputBytesMax ?? LIMITS.collectBytesMax,
         logLimits: LIMITS.log,
         files,
-        prepare: (current) => this.#prepare(source, record, current, plan.needsHome),
+        prepare: (current) =>
+          this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
         running: this.#running,
       },
       recordNow,
@@ -226,7 +227,12 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
-  #prepare(source: Source, record: EngineRecord, files: FilesSpec, needsHome: boolean): Prepared {
+  #prepare(
+    source: Source,
+    record: EngineRecord,
+    files: FilesSpec,
+    { needsHome, onWarning }: { needsHome: boolean; onWarning: RunOptions["onWarning"] },
+  ): Prepared {
     using services = treeServices();
     const tree = assembleTree(files, services, undefined);
     const root = tree.openRoot(SUPERUSER);
@@ -236,7 +242,7 @@ export class Engine implements AsyncDisposable {
       readTextFile(root, "/etc/group", LIMITS.passwdBytesMax) ?? "",
     );
     const env = needsHome ? [...record.env, `HOME=${user.home}`] : record.env;
-    const workdir = record.workdir;
+    const workdir = record.workdir.replace(/(?<=.)\/+$/, "");
     if (!tree.isDirectory(workdir)) {
       throw new WpodError(
         "WORKDIR_NOT_FOUND",
@@ -245,29 +251,38 @@ export class Engine implements AsyncDisposable {
     }
     const argv = [record.path, ...record.args];
     const searchPath = env.find((line) => line.startsWith("PATH="))?.slice("PATH=".length) ?? "";
-    const program: Program =
+    const program: FoundProgram =
       source.module === undefined || record.entrypoint[0] !== source.module.name
         ? findProgram(root, argv, { searchPath, workdir })
         : { path: source.module.name, argv, bytes: source.module.bytes, device: 0n };
-    const limit = record.limits.memoryBytesMax;
     const ofImage =
       source.image !== undefined && program.device === tree.root.device && files.snapshot === undefined;
-    const module = this.#modules.compile(
-      ofImage ? `${source.image!.id}:${program.path}` : undefined,
-      program.bytes,
-      limit,
+    const { module, startsInWorkdir } = this.#modules.compile(
       {
-        path: program.path,
-        image: source.image && { name: record.image, platform: source.image.platform },
+        bytes: program.bytes,
+        key: ofImage ? `${source.image!.id}:${program.path}` : undefined,
+        source: {
+          path: program.path,
+          image: source.image && { name: record.image, platform: source.image.platform },
+        },
       },
+      { memoryBytesMax: record.limits.memoryBytesMax, workdir },
     );
+    if (!startsInWorkdir) {
+      onWarning?.(
+        `${program.path} can't be told its working directory: relative paths begin at /, not at ${workdir}; give it absolute ones`,
+      );
+    }
     return {
       files,
       module,
       process: {
         argv: program.argv,
         // Some programs (all of Go's) take their working directory from there; preview 1 has no other way to tell them.
-        env: env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`],
+        env:
+          workdir === "/" || env.some((line) => line.startsWith("PWD="))
+            ? [...env]
+            : [...env, `PWD=${workdir}`],
         workdir,
         credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
         preopens: preopensOf(record, workdir),

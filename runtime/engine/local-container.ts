@@ -35,7 +35,7 @@ export interface Prepared {
   files: FilesSpec;
   process: ProcessSpec;
   /** Compiled with its memory capped already. */
-  module: Compiled;
+  module: Compiled["module"];
 }
 
 export interface ContainerParts {

@@ -1,4 +1,4 @@
-/** From the bytes of a program to a compiled module, once for each program and memory limit. */
+/** From the bytes of a program to a compiled module, once for each program, memory limit and working directory. */
 import { WpodError } from "../core/error.ts";
 import {
   explainCompileError,
@@ -9,8 +9,28 @@ import {
 import { inspect } from "../core/wasm/inspect.ts";
 import { capMemory } from "../core/wasm/memory-cap.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
+import type { ModuleInspection } from "../core/wasm/module-inspection.ts";
+import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
-export type Compiled = WebAssembly.Module | Promise<WebAssembly.Module>;
+export interface Program {
+  readonly bytes: Uint8Array;
+  /** The same for the same bytes; undefined: they are not worth keeping. */
+  readonly key: string | undefined;
+  readonly source: ProgramSource;
+}
+
+/** What a container does to the programs that it runs. */
+export interface Placement {
+  readonly memoryBytesMax: number | undefined;
+  /** Absolute. */
+  readonly workdir: string;
+}
+
+export interface Compiled {
+  readonly module: WebAssembly.Module | Promise<WebAssembly.Module>;
+  /** It starts where it was told to. */
+  readonly startsInWorkdir: boolean;
+}
 
 /** Above this a module is compiled in the background: the event loop goes on. */
 const INLINE_COMPILE_BYTES_MAX = 1 << 20;
@@ -18,50 +38,61 @@ const INLINE_COMPILE_BYTES_MAX = 1 << 20;
 const CACHED_COUNT_MAX = 16;
 
 export class Modules {
+  /** Least recently used first. */
   readonly #cache = new Map<string, Compiled>();
 
-  /**
-   * @param key the same for the same bytes and limit; undefined: don't keep it
-   * @throws WpodError PROGRAM_*, IMAGE_PLATFORM, MEMORY_LIMIT
-   */
-  compile(
-    key: string | undefined,
-    bytes: Uint8Array,
-    memoryBytesMax: number | undefined,
-    source: ProgramSource,
-  ): Compiled {
-    const cacheKey = key === undefined ? undefined : `${memoryBytesMax ?? ""}:${key}`;
+  /** @throws WpodError PROGRAM_*, IMAGE_PLATFORM, MEMORY_LIMIT */
+  compile({ bytes, key, source }: Program, placement: Placement): Compiled {
+    const cacheKey =
+      key === undefined ? undefined : JSON.stringify([key, placement.memoryBytesMax, placement.workdir]);
     const cached = cacheKey === undefined ? undefined : this.#cache.get(cacheKey);
-    if (cached !== undefined) return cached;
-    const problem = explainProgram(inspect(bytes), source);
-    if (problem !== undefined) throw problem;
-    const compiled = compile(prepare(bytes, memoryBytesMax, source), source);
+    if (cached !== undefined) {
+      this.#keep(cacheKey!, cached);
+      return cached;
+    }
+    const inspection = inspect(bytes);
+    const problem = explainProgram(inspection, source);
+    if (problem !== undefined || inspection.kind !== "module") {
+      throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
+    }
+    const { prepared, startsInWorkdir } = prepare(bytes, inspection, placement, source);
+    const compiled: Compiled = { module: compile(prepared, source), startsInWorkdir };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
   }
 
   #keep(key: string, compiled: Compiled): void {
+    this.#cache.delete(key);
     this.#cache.set(key, compiled);
-    if (compiled instanceof Promise) {
-      compiled.then(
-        (module) => this.#cache.has(key) && this.#cache.set(key, module),
-        () => this.#cache.delete(key),
-      );
-    }
+    if (compiled.module instanceof Promise) compiled.module.catch(() => this.#cache.delete(key));
     const [oldest] = this.#cache.keys();
     if (this.#cache.size > CACHED_COUNT_MAX && oldest !== undefined) this.#cache.delete(oldest);
   }
 }
 
-/** Without a limit the module stays as it is: nothing is rewritten that doesn't have to be. */
-function prepare(bytes: Uint8Array, memoryBytesMax: number | undefined, source: ProgramSource): Uint8Array {
-  if (memoryBytesMax === undefined) return bytes;
-  const capped = capMemory(bytes, memoryBytesMax);
-  if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-  return watchMemory(capped.bytes);
+/** Without a limit, and at `/`, the module stays as it is: nothing is rewritten that doesn't have to be. */
+function prepare(
+  bytes: Uint8Array,
+  inspection: ModuleInspection,
+  { memoryBytesMax, workdir }: Placement,
+  source: ProgramSource,
+): { prepared: Uint8Array; startsInWorkdir: boolean } {
+  let prepared = bytes;
+  let startsInWorkdir = true;
+  if (workdir !== "/") {
+    const entered = enterWorkingDirectory(bytes, inspection, workdir);
+    prepared = entered.bytes;
+    startsInWorkdir = relativePathsWork(entered.support);
+  }
+  if (memoryBytesMax !== undefined) {
+    const capped = capMemory(prepared, memoryBytesMax);
+    if (capped.kind !== "capped") throw explainMemory(capped, source.path);
+    prepared = watchMemory(capped.bytes);
+  }
+  return { prepared, startsInWorkdir };
 }
 
-function compile(bytes: Uint8Array, source: ProgramSource): Compiled {
+function compile(bytes: Uint8Array, source: ProgramSource): Compiled["module"] {
   const whole = bytes as Uint8Array<ArrayBuffer>;
   if (bytes.length > INLINE_COMPILE_BYTES_MAX) {
     return WebAssembly.compile(whole).catch((error: Error) => {

@@ -59,6 +59,8 @@ export interface RunOptions {
   entrypoint?: readonly string[];
   /** Over the image's ENV. */
   env?: Readonly<Record<string, string>>;
+  /** Neither the image's ENV nor the defaults (PATH, HOME, HOSTNAME, container). */
+  unsetEnvAll?: boolean;
   workdir?: string;
   /** `name|uid[:group|gid]`. */
   user?: string;
@@ -83,6 +85,8 @@ export interface RunOptions {
   network?: "none";
   /** Drop the record at the end. Default: true in `run`, false in `create`. */
   remove?: boolean;
+  /** Told what works otherwise than asked, in a sentence. */
+  onWarning?: (message: string) => void;
   /** Keep the files for `files()` after its end. Default: true. */
   keepFiles?: boolean;
   /** Keep what it prints for `logs`. Default: the opposite of `remove`. */

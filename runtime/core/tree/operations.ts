@@ -131,6 +131,8 @@ export function makeDirectory(base: Base, path: string, mode: number): number {
 export function makeSymlink(base: Base, target: string, path: string): number {
   if (target === "") return -Errno.ENOENT;
   if (target.length >= PATH_BYTES_MAX) return -Errno.ENAMETOOLONG;
+  // It would lead out of the capability: what can't be followed isn't made.
+  if (base.ceiling !== undefined && target.startsWith("/")) return -Errno.EPERM;
   const answer = walk(base, path, false, first);
   if (answer < 0) return answer;
   if (first.inode !== undefined || first.name === "") return -Errno.EEXIST;

@@ -36,8 +36,10 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { DirEntrySink, Failure, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import { type Content, DirectoryInode, Inode, type Listing, type Making } from "../../core/tree/inode.ts";
 import type { Mount } from "../../core/tree/mount-table.ts";
+import { realtimeNs } from "../clocks.ts";
 import { HostDescriptors, type HostPlace, identityOf } from "./host-descriptors.ts";
 import { attempt, hostErrno } from "./host-errno.ts";
+import { HostTimes } from "./host-times.ts";
 
 export interface HostTreeOptions {
   readonly readOnly: boolean;
@@ -90,6 +92,7 @@ export function openHostTree(source: string, options: HostTreeOptions): HostTree
 /** What the inodes of one mount share. */
 class HostMount {
   readonly descriptors = new HostDescriptors();
+  readonly times = new HostTimes();
   readonly options: HostTreeOptions;
   /** Directories and files with something mounted on them: these objects are remembered. */
   readonly covered = new Map<string, HostNode>();
@@ -101,7 +104,47 @@ class HostMount {
   close(): void {
     this.descriptors.close();
   }
+
+  /** @param set what changes the times on the host, in seconds; @param look what the host shows */
+  setTimes(
+    access: TimeChange,
+    modify: TimeChange,
+    look: () => BigIntStats,
+    set: (atime: number, mtime: number) => void,
+  ): number {
+    return attempt(() => {
+      const before = look();
+      const identity = identityOf(before);
+      const nowNs = realtimeNs();
+      const timeNs = (change: TimeChange, unchanged: bigint): bigint =>
+        change.kind === "set" ? change.ns : change.kind === "now" ? nowNs : unchanged;
+      const atimeNs = timeNs(access, this.times.atimeNs(identity, before));
+      const mtimeNs = timeNs(modify, this.times.mtimeNs(identity, before));
+      set(Number(atimeNs) / NS_PER_SECOND, Number(mtimeNs) / NS_PER_SECOND);
+      this.times.remember(identity, atimeNs, mtimeNs, look());
+      return 0;
+    });
+  }
+
+  fillStat(into: Stat, stat: BigIntStats): number {
+    const identity = identityOf(stat);
+    const owner = ownerOf(stat, this.options);
+    into.device = this.options.device;
+    into.inode = stat.ino;
+    into.type = typeOf(stat);
+    into.mode = Number(stat.mode) & 0o7777;
+    into.uid = owner.uid;
+    into.gid = owner.gid;
+    into.linkCount = Number(stat.nlink);
+    into.sizeBytes = Number(stat.size);
+    into.atimeNs = this.times.atimeNs(identity, stat);
+    into.mtimeNs = this.times.mtimeNs(identity, stat);
+    into.ctimeNs = stat.ctimeNs;
+    return 0;
+  }
 }
+
+const NS_PER_SECOND = 1e9;
 
 type HostNode = HostDirectory | HostLeaf;
 
@@ -152,16 +195,17 @@ class HostLeaf extends Inode {
   override stat(into: Stat): number {
     return attempt(() => {
       this.#stat = lstatSync(this.path(), { bigint: true });
-      return fillStat(into, this.#stat, this.tree.options);
+      return this.tree.fillStat(into, this.#stat);
     });
   }
 
   override setTimes(access: TimeChange, modify: TimeChange): number {
-    return attempt(() => {
-      const [atime, mtime] = newTimes(lstatSync(this.path(), { bigint: true }), access, modify);
-      lutimesSync(this.path(), atime, mtime);
-      return 0;
-    });
+    return this.tree.setTimes(
+      access,
+      modify,
+      () => lstatSync(this.path(), { bigint: true }),
+      (atime, mtime) => lutimesSync(this.path(), atime, mtime),
+    );
   }
 
   override readLink(): string | Failure {
@@ -176,7 +220,7 @@ class HostLeaf extends Inode {
   override openContent(write: boolean): Content | Failure {
     const made = this.#made;
     this.#made = undefined;
-    if (made !== undefined) return new HostContent(made, this.tree.options);
+    if (made !== undefined) return new HostContent(made, this.tree);
     try {
       const access = write ? constants.O_RDWR : constants.O_RDONLY;
       return openRegular(this.path(), access, this);
@@ -204,22 +248,22 @@ class HostLeaf extends Inode {
 function openRegular(path: string, access: number, leaf: HostLeaf): Content | Failure {
   const fd = openSync(path, access | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY);
   const stat = fstatSync(fd, { bigint: true });
-  if (stat.isFile() && identityOf(stat) === leaf.identity) return new HostContent(fd, leaf.tree.options);
+  if (stat.isFile() && identityOf(stat) === leaf.identity) return new HostContent(fd, leaf.tree);
   closeSync(fd);
   return -(stat.isFile() ? Errno.ESTALE : Errno.EACCES);
 }
 
 class HostContent implements Content {
   readonly #fd: number;
-  readonly #options: HostTreeOptions;
+  readonly #tree: HostMount;
 
-  constructor(fd: number, options: HostTreeOptions) {
+  constructor(fd: number, tree: HostMount) {
     this.#fd = fd;
-    this.#options = options;
+    this.#tree = tree;
   }
 
   stat(into: Stat): number {
-    return attempt(() => fillStat(into, fstatSync(this.#fd, { bigint: true }), this.#options));
+    return attempt(() => this.#tree.fillStat(into, fstatSync(this.#fd, { bigint: true })));
   }
 
   readAt(target: Uint8Array, offset: number): number {
@@ -254,11 +298,12 @@ class HostContent implements Content {
   }
 
   setTimes(access: TimeChange, modify: TimeChange): number {
-    return attempt(() => {
-      const [atime, mtime] = newTimes(fstatSync(this.#fd, { bigint: true }), access, modify);
-      futimesSync(this.#fd, atime, mtime);
-      return 0;
-    });
+    return this.#tree.setTimes(
+      access,
+      modify,
+      () => fstatSync(this.#fd, { bigint: true }),
+      (atime, mtime) => futimesSync(this.#fd, atime, mtime),
+    );
   }
 
   release(): void {
@@ -323,16 +368,16 @@ class HostDirectory extends DirectoryInode {
   }
 
   override stat(into: Stat): number {
-    return attempt(() => fillStat(into, this.#lstat(), this.tree.options));
+    return attempt(() => this.tree.fillStat(into, this.#lstat()));
   }
 
   override setTimes(access: TimeChange, modify: TimeChange): number {
-    return attempt(() => {
-      const path = this.tree.descriptors.pathOf(this.place, ".");
-      const [atime, mtime] = newTimes(statSync(path, { bigint: true }), access, modify);
-      lutimesSync(path, atime, mtime);
-      return 0;
-    });
+    return this.tree.setTimes(
+      access,
+      modify,
+      () => this.#lstat(),
+      (atime, mtime) => lutimesSync(this.#pathOf("."), atime, mtime),
+    );
   }
 
   override lookup(name: string): HostNode | Failure | undefined {
@@ -486,29 +531,4 @@ function typeOf(stat: BigIntStats): FileType {
 function ownerOf(stat: BigIntStats, options: HostTreeOptions): { uid: number; gid: number } {
   const own = process.getuid === undefined || stat.uid === BigInt(process.getuid());
   return own ? { uid: options.uid, gid: options.gid } : { uid: NOBODY, gid: NOBODY };
-}
-
-function fillStat(into: Stat, stat: BigIntStats, options: HostTreeOptions): number {
-  const owner = ownerOf(stat, options);
-  into.device = options.device;
-  into.inode = stat.ino;
-  into.type = typeOf(stat);
-  into.mode = Number(stat.mode) & 0o7777;
-  into.uid = owner.uid;
-  into.gid = owner.gid;
-  into.linkCount = Number(stat.nlink);
-  into.sizeBytes = Number(stat.size);
-  into.atimeNs = stat.atimeNs;
-  into.mtimeNs = stat.mtimeNs;
-  into.ctimeNs = stat.ctimeNs;
-  return 0;
-}
-
-/** Seconds, as Node takes them: a fraction of a microsecond is lost. */
-function newTimes(stat: BigIntStats, access: TimeChange, modify: TimeChange): [number, number] {
-  const seconds = (change: TimeChange, before: bigint): number => {
-    if (change.kind === "now") return Date.now() / 1000;
-    return Number(change.kind === "set" ? change.ns : before) / 1e9;
-  };
-  return [seconds(access, stat.atimeNs), seconds(modify, stat.mtimeNs)];
 }
