@@ -131,7 +131,7 @@ describe("what is committed", () => {
         /registry[.](?:npmjs|yarnpkg)|(?:^|[^.\w])pypi[.]org|pythonhosted[.]org|(?:proxy|sum)[.]golang[.]org|(?:static|index)[.]crates[.]io|registry-1[.]docker|deb[.]debian[.]org/,
     },
     { name: "marks of what isn't finished", pattern: /FIX[M]E|X[X]X/ },
-    { name: "a TODO without its issue", pattern: /TO[D]O(?!\(#\d+\))/ },
+    { name: "note of what is left to do without its issue", pattern: /TO[D]O(?!\(#\d+\))/ },
   ];
   test.each(traces)("has no $name", ({ pattern }) => {
     const found = files.filter(isText).flatMap((path) =>

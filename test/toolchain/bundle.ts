@@ -6,6 +6,7 @@
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { type OutputChunk, type OutputOptions, type RolldownPlugin, rolldown } from "rolldown";
 
 export interface BundlePlan {
@@ -95,9 +96,19 @@ async function bundleOne(plan: BundlePlan, source: string, output: OutputOptions
   try {
     const { output: written } = await build.write({ minify: MINIFY, ...output });
     return written.filter((file) => file.type === "chunk");
+  } catch (error) {
+    throw inShort(error);
   } finally {
     await build.close();
   }
+}
+
+/** The bundler draws pictures in colour; one line for each thing that is wrong is enough to find it. */
+function inShort(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof BundleError) return error;
+  const lines = stripVTControlCharacters(error.message).split("\n");
+  const wrong = [...new Set(lines.filter((line) => /^\[[A-Z_]+\]/.test(line)))];
+  return wrong.length === 0 ? error : new BundleError(wrong.join("\n"), { cause: error });
 }
 
 /** Sources name a thread's entry point as it lies in the sources; in the bundle all of them lie in one directory. */
