@@ -26,6 +26,9 @@ const USE_COUNT_MAX = 10_000;
 /** `chdir`, what it is made of, and what it was inlined into. */
 const FUNCTION_COUNT_MAX = 12;
 
+/** Nothing of a program's data is below: compilers keep the first kilobyte free, or put the stack there. */
+const ADDRESS_MIN = 1024;
+
 const I32_CONST = 0x41;
 const I32_LOAD = 0x28;
 const I32_STORE = 0x36;
@@ -109,7 +112,7 @@ function findPointers(segments: readonly Segment[]): Set<number> {
   if (strings.size === 0) return pointers;
   for (const { address, bytes } of segments) {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let at = -address & 3; at + 4 <= bytes.length; at += 4) {
+    for (let at = Math.max(-address & 3, ADDRESS_MIN - address); at + 4 <= bytes.length; at += 4) {
       const word = view.getUint32(at, true);
       if (word !== 0 && strings.has(word)) pointers.add(address + at);
       if (pointers.size > POINTER_COUNT_MAX) return new Set();
@@ -149,10 +152,20 @@ function findUses(bytes: Uint8Array, code: Section, pointers: ReadonlySet<number
 }
 
 function likelyUses(bytes: Uint8Array, code: Section, pointers: ReadonlySet<number>): number[] {
+  // Asked at every byte of the code: two bytes of the number, in a table, rule out nearly everything.
+  const begins = new Uint8Array(0x1_0000);
+  for (const pointer of pointers) {
+    // Of two bytes or more, as addresses are; whether a third follows depends on the sign, so both are taken.
+    const first = (pointer & 0x7f) | 0x80 | (((pointer >> 7) & 0x7f) << 8);
+    begins[first] = 1;
+    begins[first | 0x8000] = 1;
+  }
   const offsets: number[] = [];
-  for (let at = code.content; at < code.end; at++) {
+  for (let at = code.content; at < code.end - 3; at++) {
     const byte = bytes[at]!;
     if (byte !== I32_CONST && byte !== I32_LOAD && byte !== I32_STORE) continue;
+    const number = byte === I32_CONST ? at + 1 : at + 2;
+    if (begins[bytes[number]! | (bytes[number + 1]! << 8)] === 0) continue;
     const address = addressAt(bytes, at, code.end);
     if (address === undefined || !pointers.has(address)) continue;
     offsets.push(at);

@@ -268,7 +268,7 @@ function prefixPaths(editor: ModuleEditor, libc: Libc, directory: Uint8Array): b
   return true;
 }
 
-/** `getcwd(buffer, size)`; what doesn't fit is left to libc, which answers ERANGE for anything but `/`. */
+/** `getcwd(buffer, size)`. Where it doesn't fit, libc is asked to put `/` into one byte: it knows how to fail. */
 function answerDirectory(malloc: number, directory: Uint8Array): number[] {
   const [buffer, size] = [0, 1];
   return [
@@ -287,6 +287,10 @@ function answerDirectory(malloc: number, directory: Uint8Array): number[] {
     i32Const(directory.length + 1),
     i32GeU,
     when(storeBytes(buffer, directory, true), localGet(buffer), ret),
+    localGet(size),
+    i32Eqz,
+    i32Eqz,
+    localSet(size),
   ].flat();
 }
 
