@@ -102,7 +102,7 @@ export class Engine implements AsyncDisposable {
   /** Ends what still runs here and lets go of everything. The engine can't be used after that. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    await Promise.all([...this.#running].map((container) => container.remove({ force: true })));
+    await Promise.all([...this.#running].map((container) => container.end()));
     await dropSpareWorker();
     this.#store?.close();
     this.#store = undefined;
@@ -115,7 +115,6 @@ export class Engine implements AsyncDisposable {
   }
 
   async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
-    options.signal?.throwIfAborted();
     const source = await this.#resolve(image, options);
     const id = randomId();
     const hostname = options.hostname ?? id.slice(0, 12);

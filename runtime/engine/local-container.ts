@@ -6,7 +6,6 @@ import { Bell } from "../core/ipc/bell.ts";
 import type {
   ExitMessage,
   FilesSpec,
-  Outcome,
   ProcessSpec,
   StartMessage,
   WorkerMessage,
@@ -63,6 +62,8 @@ export class LocalContainer implements Container {
   readonly #parts: ContainerParts;
   readonly #ended = Promise.withResolvers<RunResult>();
   readonly #started = Promise.withResolvers<void>();
+  /** Its thread has ended, which takes some milliseconds longer than its program. */
+  readonly #gone = Promise.withResolvers<void>();
   #record: EngineRecord;
   #recorded: boolean;
   #running: Running | undefined;
@@ -105,7 +106,7 @@ export class LocalContainer implements Container {
       throw new WpodError("CONTAINER_STATE", `container "${this.name}" has been started already`);
     }
     const { options } = this.#parts;
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw aborted(this.name, options.signal);
     const files = await this.#takeFiles();
     const prepared = this.#parts.prepare(files);
     const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
@@ -138,7 +139,11 @@ export class LocalContainer implements Container {
     this.#parts.running.add(this);
     worker.on("message", (message: WorkerMessage) => this.#hear(message));
     worker.on("error", (error) => this.#endAs({ kind: "defect", message: String(error) }));
-    worker.once("exit", () => this.#finish());
+    worker.once("exit", () => {
+      this.#parts.running.delete(this);
+      this.#gone.resolve();
+      void this.#finish();
+    });
     const message: StartMessage = {
       kind: "start",
       module,
@@ -197,6 +202,12 @@ export class LocalContainer implements Container {
     return this.#open.then(({ volume }) => volume);
   }
 
+  /** Ends it, and waits for its thread. */
+  async end(): Promise<void> {
+    if (this.#running !== undefined) await this.#end({ kind: "signal", signal: "SIGKILL" });
+    await this.#gone.promise;
+  }
+
   async remove(options: { force?: boolean } = {}): Promise<void> {
     if (this.#running !== undefined) {
       if (!options.force) throw stillRunning(this.id);
@@ -231,8 +242,9 @@ export class LocalContainer implements Container {
     }
     this.#exit = message;
     this.#endAs(message.outcome);
-    // The guest is done and its last word is here: nothing is lost by not waiting for the thread's own end.
     void this.#running?.worker.terminate();
+    // The guest is done and its last word is here: nobody has to wait for the thread's own end.
+    void this.#finish();
   }
 
   async #end(ending: Ending): Promise<void> {
@@ -246,10 +258,11 @@ export class LocalContainer implements Container {
   }
 
   async #finish(): Promise<void> {
-    const running = this.#running!;
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
     running.stdin.finish();
     await Promise.all([running.stdout.finish(), running.stderr.finish()]);
-    this.#running = undefined;
     const ending: Ending = this.#ending ?? { kind: "defect", message: "its worker ended without a word" };
     if (ending.kind === "imports") {
       this.#refuse(explainImports(ending.missing, this.#record.path));
@@ -259,7 +272,6 @@ export class LocalContainer implements Container {
     const state = exitState(ending, this.#exit?.memoryRefused ?? false);
     const snapshot = this.#exit?.snapshot;
     if (snapshot !== undefined) this.#files = { ...this.#parts.files, snapshot };
-    this.#parts.running.delete(this);
     try {
       this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });
       if (this.#parts.options.remove === true) this.#forget();
@@ -267,12 +279,9 @@ export class LocalContainer implements Container {
       this.#ended.reject(error);
       return;
     }
-    if (this.#parts.options.signal?.aborted && ending.kind === "signal") {
-      this.#ended.reject(
-        new WpodError("ABORTED", `container "${this.name}" was aborted`, {
-          cause: this.#parts.options.signal.reason,
-        }),
-      );
+    const { signal } = this.#parts.options;
+    if (signal?.aborted && ending.kind === "signal") {
+      this.#ended.reject(aborted(this.name, signal));
       return;
     }
     this.#ended.resolve({
@@ -286,7 +295,6 @@ export class LocalContainer implements Container {
 
   /** It never ran: as if it had not been asked for. */
   #refuse(error: WpodError): void {
-    this.#parts.running.delete(this);
     if (this.#recorded) this.#forget();
     this.#started.reject(error);
     this.#ended.reject(error);
@@ -303,4 +311,8 @@ export class LocalContainer implements Container {
     this.#recorded = true;
     this.#record = record;
   }
+}
+
+function aborted(name: string, signal: AbortSignal): WpodError {
+  return new WpodError("ABORTED", `container "${name}" was aborted`, { cause: signal.reason });
 }
