@@ -1,0 +1,57 @@
+/** `wpod run`: a program in a container of its own, in the foreground. */
+import type { Container } from "../../engine/types.ts";
+import { atLeast, type CommandSpec } from "../command.ts";
+import type { Context } from "../context.ts";
+import { RUN_FLAGS } from "../flags/run-flags.ts";
+import { removeCidfile, writeCidfile } from "../run/cidfile.ts";
+import { runOptions } from "../run/run-options.ts";
+import { passSignals } from "../run/signals.ts";
+
+export const command: CommandSpec = {
+  flags: RUN_FLAGS,
+  flagsFirst: true,
+  operands: "IMAGE [COMMAND [ARG...]]",
+  description: `Runs a program of an image, or a module without an image, in a new container.
+What follows IMAGE belongs to the program. IMAGE is a name in the store, oci:DIRECTORY[:TAG],
+oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
+  examples: [
+    "wpod run --rm hello",
+    "wpod run --rm -i -v ./data:/data:ro files cat",
+    "wpod run --rm --memory 64m ./app.wasm one two",
+  ],
+  checkOperands: atLeast(1),
+  async run(context, flags) {
+    const signals = passSignals();
+    const [image] = flags.operands;
+    const options = await runOptions(flags, context);
+    const engine = context.engine();
+    const cidfile = flags.text("cidfile");
+    const container =
+      cidfile === undefined
+        ? await engine.launch(image!, options)
+        : await launchWithCidfile(await engine.create(image!, options), cidfile);
+    signals.to(container);
+    const { exitCode, reason } = await container.wait();
+    if (options.remove && cidfile !== undefined) removeCidfile(cidfile, container.id);
+    tellReason(reason, context);
+    return exitCode;
+  },
+};
+
+async function launchWithCidfile(container: Container, cidfile: string): Promise<Container> {
+  try {
+    writeCidfile(cidfile, container.id);
+    await container.start();
+    return container;
+  } catch (error) {
+    removeCidfile(cidfile, container.id);
+    await container.remove().catch(() => {});
+    throw error;
+  }
+}
+
+/** A program can't tell itself that it trapped; of signals and time-outs the caller knows. */
+function tellReason(reason: string | undefined, context: Context): void {
+  if (reason === undefined || reason === "timeout" || reason.startsWith("SIG")) return;
+  context.output.error(`Error: the program ended: ${reason}\n`);
+}

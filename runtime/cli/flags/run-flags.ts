@@ -1,0 +1,192 @@
+/** The flags of `run`: those that work, and all others of docker's, each with what it waits for. */
+import type { Flag } from "./flag.ts";
+
+const DETACHED = "containers run in the foreground until there is a host process for detached ones";
+const NETWORK = "containers have no network yet";
+const CPU = "CPU time isn't limited yet";
+const DISK_RATE = "reading and writing isn't slowed down";
+const TERMINAL = "there are no terminals in containers yet";
+const HEALTH = "health checks come with detached containers";
+const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
+const PLATFORM = "it belongs to another platform's isolation";
+const VOLUMES = "named volumes come later; bind a directory of the host";
+const LOGS = "logs are kept in files of the Kubernetes format, 3 of 10 MiB";
+const NAMESPACES = "containers share nothing with the host or each other yet";
+
+function later(kind: Flag["kind"], reason: string, longs: readonly string[]): Flag[] {
+  return longs.map((long) => ({ long, kind, help: "", later: reason }));
+}
+
+export const RUN_FLAGS: readonly Flag[] = [
+  { long: "add-host", kind: "list", value: "host:ip", help: "Add a line to /etc/hosts" },
+  { long: "annotation", kind: "list", value: "key=value", help: "Add an annotation" },
+  { long: "cidfile", kind: "text", value: "file", help: "Write the container's id to a file" },
+  { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
+  {
+    long: "env",
+    short: "e",
+    kind: "list",
+    value: "name=value",
+    help: "Set an environment variable; NAME alone passes on your own",
+  },
+  { long: "env-file", kind: "list", value: "file", help: "Read environment variables from a file" },
+  { long: "hostname", short: "h", kind: "text", value: "name", help: "Set the container's host name" },
+  { long: "interactive", short: "i", kind: "switch", help: "Pass standard input on to the container" },
+  { long: "label", short: "l", kind: "list", value: "key=value", help: "Add a label" },
+  { long: "label-file", kind: "list", value: "file", help: "Read labels from a file, one a line" },
+  {
+    long: "memory",
+    short: "m",
+    kind: "text",
+    value: "size",
+    help: "Limit the program's memory: bytes, or with a unit: 64m, 1g",
+  },
+  {
+    long: "mount",
+    kind: "list",
+    value: "mount",
+    help: "Add a mount: type=bind|tmpfs,source=PATH,target=PATH[,readonly]",
+  },
+  { long: "name", kind: "text", value: "name", help: "Give the container a name" },
+  { long: "network", kind: "text", value: "mode", default: "none", help: "Connect to a network: none" },
+  { long: "net", kind: "text", help: "", hidden: true },
+  { long: "platform", kind: "text", value: "os/arch", help: "Take this platform of the image" },
+  {
+    long: "pull",
+    kind: "text",
+    value: "policy",
+    default: "missing",
+    help: "Fetch the image: missing, never",
+  },
+  { long: "read-only", kind: "switch", help: "Let the container change none of its image's files" },
+  { long: "rm", kind: "switch", help: "Remove the container when it has ended" },
+  { long: "stop-signal", kind: "text", value: "signal", help: "Signal that asks the container to end" },
+  {
+    long: "timeout",
+    kind: "unsigned",
+    value: "seconds",
+    default: "0",
+    help: "Kill the container after this time; 0 is never",
+  },
+  { long: "tmpfs", kind: "list", value: "path[:options]", help: "Mount an empty directory, held in memory" },
+  {
+    long: "user",
+    short: "u",
+    kind: "text",
+    value: "user[:group]",
+    help: "Run as this user: a name of the image's, or a number",
+  },
+  {
+    long: "volume",
+    short: "v",
+    kind: "list",
+    value: "host:path[:ro]",
+    help: "Bind a file or directory of the host",
+  },
+  {
+    long: "workdir",
+    short: "w",
+    kind: "text",
+    value: "path",
+    help: "Start in this directory of the container",
+  },
+
+  {
+    long: "attach",
+    short: "a",
+    kind: "list",
+    help: "",
+    later: "a container in the foreground is joined to all of its streams",
+  },
+  { long: "cpu-shares", short: "c", kind: "text", help: "", later: CPU },
+  { long: "detach", short: "d", kind: "switch", help: "", later: DETACHED },
+  { long: "publish", short: "p", kind: "list", help: "", later: NETWORK },
+  { long: "publish-all", short: "P", kind: "switch", help: "", later: NETWORK },
+  { long: "quiet", short: "q", kind: "switch", help: "", hidden: true },
+  { long: "tty", short: "t", kind: "switch", help: "", later: TERMINAL },
+  { long: "restart", kind: "text", help: "", later: DETACHED, unless: "no" },
+  {
+    long: "sig-proxy",
+    kind: "switch",
+    help: "",
+    later: "signals always reach the container",
+    unless: "true",
+  },
+  { long: "no-healthcheck", kind: "switch", help: "", later: HEALTH, unless: "true" },
+  {
+    long: "disable-content-trust",
+    kind: "switch",
+    help: "",
+    later: "names of images are not signed",
+    unless: "true",
+  },
+  ...later("text", DETACHED, ["detach-keys", "stop-timeout"]),
+  ...later("text", CPU, [
+    "cpu-count",
+    "cpu-percent",
+    "cpu-period",
+    "cpu-quota",
+    "cpu-rt-period",
+    "cpu-rt-runtime",
+    "cpus",
+    "cpuset-cpus",
+    "cpuset-mems",
+  ]),
+  ...later("list", DISK_RATE, [
+    "blkio-weight-device",
+    "device-read-bps",
+    "device-read-iops",
+    "device-write-bps",
+    "device-write-iops",
+  ]),
+  ...later("text", DISK_RATE, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
+  ...later("list", NETWORK, [
+    "dns",
+    "dns-option",
+    "dns-search",
+    "expose",
+    "link",
+    "link-local-ip",
+    "network-alias",
+  ]),
+  ...later("text", NETWORK, ["domainname", "ip", "ip6", "mac-address"]),
+  ...later("text", HEALTH, [
+    "health-cmd",
+    "health-interval",
+    "health-retries",
+    "health-start-interval",
+    "health-start-period",
+    "health-timeout",
+  ]),
+  ...later("list", KERNEL, [
+    "cap-add",
+    "cap-drop",
+    "device",
+    "device-cgroup-rule",
+    "group-add",
+    "security-opt",
+    "storage-opt",
+    "sysctl",
+    "ulimit",
+  ]),
+  ...later("text", KERNEL, [
+    "cgroup-parent",
+    "cgroupns",
+    "gpus",
+    "kernel-memory",
+    "memory-reservation",
+    "memory-swap",
+    "memory-swappiness",
+    "oom-score-adj",
+    "pids-limit",
+    "runtime",
+    "shm-size",
+  ]),
+  ...later("switch", KERNEL, ["init", "oom-kill-disable", "privileged", "use-api-socket"]),
+  ...later("text", PLATFORM, ["isolation"]),
+  ...later("text", NAMESPACES, ["ipc", "pid", "userns", "uts"]),
+  ...later("list", VOLUMES, ["volumes-from"]),
+  ...later("text", VOLUMES, ["volume-driver"]),
+  ...later("text", LOGS, ["log-driver"]),
+  ...later("list", LOGS, ["log-opt"]),
+];

@@ -1,0 +1,23 @@
+/** Entry point of the command line. */
+import "./prestart.ts";
+import { Engine } from "../engine/index.ts";
+import { VERSION } from "../engine/version.ts";
+import type { Context } from "./context.ts";
+import { OUTPUT } from "./output.ts";
+import { runCommandLine } from "./program.ts";
+
+let engine: Engine | undefined;
+
+const context: Context = {
+  engine: () => (engine ??= new Engine({ hostKind: "cli" })),
+  output: OUTPUT,
+  environment: process.env,
+  version: VERSION,
+  nowMs: Date.now,
+};
+
+runCommandLine(process.argv.slice(2), context).then(async (status) => {
+  await engine?.[Symbol.asyncDispose]();
+  // Standard input may still be open: nobody waits for it.
+  process.exit(status);
+});

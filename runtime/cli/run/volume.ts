@@ -1,0 +1,107 @@
+/** `-v HOST:CONTAINER[:OPTIONS]` and `--tmpfs PATH[:OPTIONS]`. */
+import { resolve } from "node:path";
+import { WpodError } from "../../core/error.ts";
+import { parseSize } from "../../core/format/size.ts";
+import type { MountSpec } from "../../engine/types.ts";
+
+/** Nothing to do for them: there is no SELinux between wpod and the file, no cache, and no daemon to share with. */
+const VOLUME_HARMLESS = new Set(["rw", "z", "Z", "cached", "delegated", "consistent", "private", "rprivate"]);
+const TMPFS_HARMLESS = new Set([
+  "rw",
+  "exec",
+  "noexec",
+  "suid",
+  "nosuid",
+  "dev",
+  "nodev",
+  "relatime",
+  "noatime",
+]);
+
+/**
+ * @param windows whether `C:\data` and `C:/data` are paths; elsewhere the colon separates
+ * @param directory what `./data` is relative to
+ * @throws WpodError MOUNT_INVALID; UNSUPPORTED for named and anonymous volumes
+ */
+export function parseVolume(
+  text: string,
+  directory: string,
+  windows = process.platform === "win32",
+): MountSpec {
+  const [source, target, options, ...rest] = split(text, windows);
+  if (target === undefined) {
+    if (source === "") throw invalid("container directory cannot be empty");
+    throw new WpodError("UNSUPPORTED", `-v ${text}: anonymous volumes are not supported yet`, {
+      hint: `for an empty directory in memory: --tmpfs ${text}`,
+    });
+  }
+  if (rest.length > 0) throw invalid(`incorrect volume format, should be host-dir:ctr-dir[:option]: ${text}`);
+  if (source === "") throw invalid("host directory cannot be empty");
+  if (target === "") throw invalid("container directory cannot be empty");
+  return {
+    type: "bind",
+    source: hostPath(source!, text, directory, windows),
+    target,
+    readOnly: readOnlyOf(options, text),
+  };
+}
+
+/** @throws WpodError MOUNT_INVALID, USAGE */
+export function parseTmpfs(text: string): MountSpec {
+  const colon = text.indexOf(":");
+  const mount: MountSpec = { type: "tmpfs", target: colon < 0 ? text : text.slice(0, colon) };
+  for (const option of colon < 0 ? [] : text.slice(colon + 1).split(",")) {
+    const [name = "", value] = splitOnce(option, "=");
+    if (name === "ro") mount.readOnly = true;
+    else if (name === "size" && value !== undefined) mount.sizeBytesMax = parseSize(value);
+    else if (name === "mode" && value !== undefined) mount.mode = parseMode(value, `--tmpfs ${text}`);
+    else if (!TMPFS_HARMLESS.has(name) || value !== undefined) {
+      throw invalid(`--tmpfs ${text}: unknown option ${JSON.stringify(option)}`);
+    }
+  }
+  return mount;
+}
+
+/** Octal, as chmod(1) takes it. */
+export function parseMode(text: string, where: string): number {
+  if (!/^[0-7]{1,5}$/.test(text) || Number.parseInt(text, 8) > 0o7777) {
+    throw invalid(`${where}: invalid mode ${JSON.stringify(text)}, it is octal: 1777`);
+  }
+  return Number.parseInt(text, 8);
+}
+
+/** An absolute path of the host. Only what begins with a dot is relative: a plain word names a volume. */
+export function hostPath(source: string, text: string, directory: string, windows: boolean): string {
+  const absolute = windows ? /^([A-Za-z]:)?[\\/]/.test(source) : source.startsWith("/");
+  if (absolute) return source;
+  if (/^\.{1,2}([\\/]|$)/.test(source)) return resolve(directory, source);
+  throw new WpodError("UNSUPPORTED", `${text}: named volumes are not supported yet`, {
+    hint: `to bind a directory of the host, write its whole path, or ./${source}`,
+  });
+}
+
+function split(text: string, windows: boolean): (string | undefined)[] {
+  const drive = windows ? (/^[A-Za-z]:(?=[\\/])/.exec(text)?.[0] ?? "") : "";
+  const [first = "", ...rest] = text.slice(drive.length).split(":");
+  return [drive + first, ...rest];
+}
+
+function readOnlyOf(options: string | undefined, text: string): boolean {
+  const given = options === undefined ? [] : options.split(",");
+  for (const option of given) {
+    if (option !== "ro" && !VOLUME_HARMLESS.has(option)) {
+      throw invalid(`-v ${text}: invalid option ${JSON.stringify(option)}, it can be ro or rw`);
+    }
+  }
+  if (given.includes("ro") && given.includes("rw")) throw invalid(`-v ${text}: it can't be both ro and rw`);
+  return given.includes("ro");
+}
+
+function splitOnce(text: string, separator: string): [string, string | undefined] {
+  const index = text.indexOf(separator);
+  return index < 0 ? [text, undefined] : [text.slice(0, index), text.slice(index + separator.length)];
+}
+
+function invalid(message: string): WpodError {
+  return new WpodError("MOUNT_INVALID", message);
+}
