@@ -1,6 +1,6 @@
 /**
- * `npm run build`: bundles into `dist/`, and puts the library's declarations beside it. Does nothing when no input changed.
- * `--no-types` leaves the declarations out: what runs doesn't need them.
+ * `npm run build`: bundles into `dist/`, and does nothing when no input changed. With `--types` it puts the library's
+ * declarations beside the bundles: what runs doesn't need them, so `npm start` and `npm test` go without.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -27,7 +27,7 @@ const INPUTS = ["shim", "runtime", "test/toolchain", "package.json", "package-lo
 
 if (import.meta.main) {
   try {
-    await buildDist({ types: !process.argv.includes("--no-types") });
+    await buildDist({ types: process.argv.includes("--types") });
   } catch (error) {
     // A wrong import is the developer's to correct; where in the bundler it was found says nothing.
     process.stderr.write(`build: ${error instanceof Error ? error.message : String(error)}\n`);
