@@ -39,6 +39,7 @@ import type { Mount } from "../../core/tree/mount-table.ts";
 import { realtimeNs } from "../clocks.ts";
 import { HostDescriptors, type HostPlace, identityOf } from "./host-descriptors.ts";
 import { attempt, hostErrno } from "./host-errno.ts";
+import { hostSeconds } from "./host-time.ts";
 import { HostTimes } from "./host-times.ts";
 
 export interface HostTreeOptions {
@@ -110,7 +111,7 @@ class HostMount {
     access: TimeChange,
     modify: TimeChange,
     look: () => BigIntStats,
-    set: (atime: number, mtime: number) => void,
+    set: (atime: string, mtime: string) => void,
   ): number {
     return attempt(() => {
       const before = look();
@@ -120,7 +121,7 @@ class HostMount {
         change.kind === "set" ? change.ns : change.kind === "now" ? nowNs : unchanged;
       const atimeNs = timeNs(access, this.times.atimeNs(identity, before));
       const mtimeNs = timeNs(modify, this.times.mtimeNs(identity, before));
-      set(Number(atimeNs) / NS_PER_SECOND, Number(mtimeNs) / NS_PER_SECOND);
+      set(hostSeconds(atimeNs), hostSeconds(mtimeNs));
       this.times.remember(identity, atimeNs, mtimeNs, look());
       return 0;
     });
@@ -143,8 +144,6 @@ class HostMount {
     return 0;
   }
 }
-
-const NS_PER_SECOND = 1e9;
 
 type HostNode = HostDirectory | HostLeaf;
 
