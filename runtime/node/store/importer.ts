@@ -206,14 +206,12 @@ async function withPlainFile<T>(
   };
   let member: FileMember | undefined;
   try {
-    member = await openFile(path);
-    if (member === undefined) {
-      const status = await stat(path).catch((error) => {
-        throw notFound(path, error);
-      });
-      if (status.isDirectory()) throw new WpodError("FILE_NOT_FOUND", `${path} is a directory, not a file`);
-      member = await spool(undefined, path);
-    }
+    const status = await stat(path).catch((error) => {
+      throw notFound(path, error);
+    });
+    if (status.isDirectory()) throw new WpodError("FILE_NOT_FOUND", `${path} is a directory, not a file`);
+    // A pipe is opened once only: its writer sees the first reader go.
+    member = (status.isFile() ? await openFile(path) : undefined) ?? (await spool(undefined, path));
     let start = await readStart(member);
     let kind = recognize(start);
     if (kind === "gzip" || kind === "zstd") {

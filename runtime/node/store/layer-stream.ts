@@ -148,7 +148,7 @@ async function decompress(
   try {
     for (let chunk = first; chunk.length > 0; ) {
       checkAborted(signal);
-      // Bytes behind the end are ignored, as gunzip does; then a write would never be answered.
+      // After its end it takes no more, and would never answer.
       const written = over ? undefined : writeChunk(decompressor, chunk);
       const next = reader.next();
       next.catch(() => {}); // awaited below, or of no interest any more

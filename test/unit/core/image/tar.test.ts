@@ -572,7 +572,9 @@ async function readWithTarStream(tar: Buffer): Promise<object[]> {
   const entries: object[] = [];
   reader.on("entry", (header, stream, next) => {
     const chunks: Buffer[] = [];
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("data", (chunk) => {
+      chunks.push(chunk as Buffer);
+    });
     stream.on("end", () => {
       entries.push({
         path: header.name,
