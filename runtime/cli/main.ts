@@ -16,8 +16,7 @@ const context: Context = {
   nowMs: Date.now,
 };
 
-runCommandLine(process.argv.slice(2), context).then(async (status) => {
-  await engine?.[Symbol.asyncDispose]();
-  // Standard input may still be open: nobody waits for it.
+runCommandLine(process.argv.slice(2), context).then((status) => {
+  // Standard input may still be open, and threads ending: nobody waits for them.
   process.exit(status);
 });

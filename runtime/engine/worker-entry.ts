@@ -34,9 +34,19 @@ function startWorker(): Worker {
   return new Worker(ENTRY, {
     stdout: true,
     stderr: true,
-    env: {},
+    env: cacheEnvironment(),
     execArgv: [],
     resourceLimits: RESOURCE_LIMITS,
     trackUnmanagedFds: true,
   });
+}
+
+/** Where the bundle keeps compiled code. Nothing else of the environment goes to a guest's thread. */
+function cacheEnvironment(): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = {};
+  for (const name of ["WPOD_CODE_CACHE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"]) {
+    const value = process.env[name];
+    if (value !== undefined) environment[name] = value;
+  }
+  return environment;
 }

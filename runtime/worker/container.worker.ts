@@ -19,6 +19,9 @@ import { LogFile } from "../node/log/log-file.ts";
 import { DirectSink } from "../node/stdio/direct-sink.ts";
 import { treeServices } from "../node/tree-services.ts";
 
+/** In the bundle: keeps what V8 compiled for the next start, where that is missing. */
+const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as (() => void) | undefined;
+
 parentPort!.once("message", (message: StartMessage) => start(message));
 
 function start(message: StartMessage): void {
@@ -64,6 +67,7 @@ function start(message: StartMessage): void {
     memoryBytes: ended.memoryBytes,
     snapshot,
   };
+  keepCode?.();
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
 }
 

@@ -19,6 +19,8 @@ const PLAN: BundlePlan = {
   library: "runtime/engine/index.ts",
   workers: "runtime/worker",
   launcher: "test/toolchain/launcher.cjs",
+  workerLauncher: "test/toolchain/worker-launcher.cjs",
+  codeCache: "test/toolchain/code-cache.cjs",
 };
 const DECLARATION = "runtime/engine/index.d.ts";
 

@@ -11,7 +11,9 @@ const NODE_MAJOR_MIN = 24;
 const EXIT_RUNTIME_FAILED = 125;
 
 if (parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
-  require("../wpod.js");
+  const { load, save } = require("../code-cache.js");
+  process.on("exit", save);
+  load("wpod.js");
 } else {
   handOver(newerNode());
 }

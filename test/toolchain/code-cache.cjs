@@ -1,0 +1,94 @@
+"use strict";
+// Loads a file of the bundle with the code that V8 made of it at an earlier start, functions that were called included.
+// Compiling it anew would take as long as starting Node.js. What V8 made is kept in a folder of the user's own, by version
+// of Node.js, architecture and bundle: code is trusted, so nobody else may have written there.
+
+const fs = require("fs");
+const path = require("path");
+const vm = require("vm");
+
+/** Set when the bundle is built. */
+const BUNDLE = "@BUNDLE@";
+
+const folder = cacheFolder();
+const unsaved = [];
+
+/** Runs a file beside this one as a CommonJS module; what it requires from the bundle comes the same way. */
+function load(name) {
+  const file = path.join(__dirname, name);
+  const source = fs.readFileSync(file, "latin1");
+  const cached = read(`${name}.code`);
+  const script = new vm.Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
+    filename: file,
+    cachedData: cached,
+  });
+  if (cached === undefined || script.cachedDataRejected) unsaved.push({ name, script });
+  const module = { exports: {} };
+  const local = (wanted) => (wanted.startsWith("./") ? loadOnce(wanted.slice(2)) : require(wanted));
+  loaded.set(name, module);
+  script.runInThisContext()(module.exports, local, module, file, __dirname);
+  return module.exports;
+}
+
+const loaded = new Map();
+
+function loadOnce(name) {
+  const known = loaded.get(name);
+  return known === undefined ? load(name) : known.exports;
+}
+
+/** Keeps what was compiled by now. Whoever can't write does without. */
+function save() {
+  for (const { name, script } of unsaved.splice(0)) {
+    try {
+      const target = path.join(folder, `${name}.code`);
+      const temporary = `${target}.${process.pid}.${process.hrtime()[1]}`;
+      fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600, flag: "wx" });
+      fs.renameSync(temporary, target);
+    } catch {
+      return;
+    }
+  }
+}
+
+function read(name) {
+  if (folder === undefined) return undefined;
+  try {
+    return fs.readFileSync(path.join(folder, name));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The folder, made where there is none; undefined where it isn't ours alone. */
+function cacheFolder() {
+  const base = process.env.WPOD_CODE_CACHE || defaultFolder();
+  if (base === undefined || base === "off") return undefined;
+  const key = `${BUNDLE}-${process.version}-${process.arch}`;
+  const whole = path.join(base, key);
+  try {
+    if (!isOurs(whole)) {
+      fs.mkdirSync(whole, { recursive: true, mode: 0o700 });
+      if (!isOurs(whole)) return undefined;
+    }
+    return whole;
+  } catch {
+    return undefined;
+  }
+}
+
+function defaultFolder() {
+  const { env, platform } = process;
+  if (platform === "win32") return env.LOCALAPPDATA && path.join(env.LOCALAPPDATA, "wpod", "code");
+  if (env.XDG_CACHE_HOME) return path.join(env.XDG_CACHE_HOME, "wpod", "code");
+  return env.HOME && path.join(env.HOME, platform === "darwin" ? "Library/Caches" : ".cache", "wpod", "code");
+}
+
+function isOurs(where) {
+  const stat = fs.lstatSync(where, { throwIfNoEntry: false });
+  if (stat === undefined) return false;
+  if (!stat.isDirectory()) throw new Error("not a directory");
+  return process.platform === "win32" || (stat.uid === process.getuid() && (stat.mode & 0o077) === 0);
+}
+
+module.exports = { load, save };
