@@ -24,6 +24,7 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
     const signals = passSignals();
     const [image] = flags.operands;
     const options = await runOptions(flags, context);
+    options.onWarning = (message) => context.output.error(`Warning: ${message}\n`);
     const engine = context.engine();
     const cidfile = flags.text("cidfile");
     const container =
