@@ -6,26 +6,28 @@ import { Worker } from "node:worker_threads";
 
 const ENTRY = new URL("../worker/container.worker.ts", import.meta.url);
 
+const SPARE = Symbol.for("wpod.spareWorker");
+/** One for the process, also where this file is in two bundles: the one that starts it early, and the one that takes it. */
+const shared = globalThis as { [SPARE]?: Worker | undefined };
+
 /** Bounds of the worker's own JavaScript: the shim's objects, not the guest's memory. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 2048, stackSizeMb: 16 };
 
-let spare: Worker | undefined;
-
 /** Starts a worker now; the next `takeWorker` gets it. Worth calling as the first statement of a process. */
 export function prestartWorker(): void {
-  spare ??= startWorker();
+  shared[SPARE] ??= startWorker();
 }
 
 export function takeWorker(): Worker {
-  const worker = spare ?? startWorker();
-  spare = undefined;
+  const worker = shared[SPARE] ?? startWorker();
+  shared[SPARE] = undefined;
   return worker;
 }
 
 /** Ends the worker that nobody took, so that the process can end. */
 export async function dropSpareWorker(): Promise<void> {
-  const worker = spare;
-  spare = undefined;
+  const worker = shared[SPARE];
+  shared[SPARE] = undefined;
   await worker?.terminate();
 }
 

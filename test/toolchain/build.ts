@@ -15,6 +15,7 @@ const dist = join(root, "dist");
 const PLAN: BundlePlan = {
   root,
   outDirectory: dist,
+  prestart: "runtime/cli/prestart.ts",
   commandLine: "runtime/cli/main.ts",
   library: "runtime/engine/index.ts",
   workers: "runtime/worker",

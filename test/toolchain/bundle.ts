@@ -16,6 +16,8 @@ export interface BundlePlan {
   root: string;
   /** Replaced as a whole. */
   outDirectory: string;
+  /** What happens before anything else is loaded; a file of its own. */
+  prestart: string;
   /** Source of the command line; relative to the root, as all that follow. */
   commandLine: string;
   library: string;
@@ -65,6 +67,7 @@ async function writeBundles(plan: BundlePlan, staging: string): Promise<BundledF
   const workers = await workerSources(join(plan.root, plan.workers));
   const single = { format: "cjs", codeSplitting: false } as const;
   const chunks = [
+    ...(await bundleOne(plan, plan.prestart, { ...single, file: join(staging, "prestart.js") })),
     ...(await bundleOne(plan, plan.commandLine, {
       format: "cjs",
       dir: staging,
@@ -90,14 +93,24 @@ async function writeBundles(plan: BundlePlan, staging: string): Promise<BundledF
 }
 
 /** What was kept of another bundle's code is never looked at: its folder is named after the bundle. */
-async function writeCodeCache(plan: BundlePlan, staging: string, files: readonly BundledFile[]): Promise<void> {
+async function writeCodeCache(
+  plan: BundlePlan,
+  staging: string,
+  files: readonly BundledFile[],
+): Promise<void> {
   const hash = createHash("sha256");
   for (const { path } of files) hash.update(await readFile(join(staging, path)));
   const source = await readFile(join(plan.root, plan.codeCache), "utf8");
-  await writeFile(join(staging, "code-cache.js"), source.replace("@BUNDLE@", hash.digest("hex").slice(0, 16)));
+  await writeFile(
+    join(staging, "code-cache.js"),
+    source.replace("@BUNDLE@", hash.digest("hex").slice(0, 16)),
+  );
   const launcher = await readFile(join(plan.root, plan.workerLauncher), "utf8");
   for (const name of await workerSources(join(plan.root, plan.workers))) {
-    await writeFile(join(staging, workerFileName(name)), launcher.replace("@PROGRAM@", programFileName(name)));
+    await writeFile(
+      join(staging, workerFileName(name)),
+      launcher.replace("@PROGRAM@", programFileName(name)),
+    );
   }
 }
 

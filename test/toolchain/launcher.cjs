@@ -11,6 +11,7 @@ const NODE_MAJOR_MIN = 24;
 const EXIT_RUNTIME_FAILED = 125;
 
 if (parseInt(process.versions.node, 10) >= NODE_MAJOR_MIN) {
+  require("../prestart.js");
   const { load, save } = require("../code-cache.js");
   process.on("exit", save);
   load("wpod.js");
