@@ -17,6 +17,9 @@ const SqliteCode = {
   notDatabase: 26,
 } as const;
 
+/** An I/O error of SQLite that is a full disk: its shared memory is a file, too, and couldn't grow. */
+const SHARED_MEMORY_ERRORS: readonly number[] = [10 + (19 << 8), 10 + (21 << 8)];
+
 /**
  * Opens the database, makes it when it isn't there, and brings its schema up to date.
  * @throws WpodError STORE_UNUSABLE, STORE_FULL
@@ -54,7 +57,8 @@ export function transaction<T>(database: DatabaseSync, work: () => T): T {
 /** An error of SQLite as the sentence that its reader needs; others are left as they are. */
 export function databaseError(error: unknown, path: string): unknown {
   if (!(error instanceof Error) || (error as { code?: string }).code !== "ERR_SQLITE_ERROR") return error;
-  const resultCode = ((error as { errcode?: number }).errcode ?? 0) & 0xff;
+  const extendedCode = (error as { errcode?: number }).errcode ?? 0;
+  const resultCode = SHARED_MEMORY_ERRORS.includes(extendedCode) ? SqliteCode.full : extendedCode & 0xff;
   switch (resultCode) {
     case SqliteCode.full:
       return new WpodError("STORE_FULL", `no space is left for the state database ${path}`, {

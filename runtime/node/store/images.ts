@@ -12,6 +12,7 @@ import {
 } from "../../core/image/reference.ts";
 import { transaction } from "./database.ts";
 import type { Store } from "./store.ts";
+import { sweepUnknown } from "./unknown-files.ts";
 
 /** What every look-up selects; `rowRecord` reads it. */
 const COLUMNS =
@@ -102,9 +103,11 @@ export class ImageStore {
     });
   }
 
-  /** Drops layers, manifests and configs that no image has. Answers the diffIDs. */
+  /** Drops layers that no image has, and files that a killed import left behind. Answers the layers' diffIDs. */
   prune(): Digest[] {
-    return transaction(this.#store.database, () => this.#dropUnreferenced());
+    const dropped = transaction(this.#store.database, () => this.#dropUnreferenced());
+    sweepUnknown(this.#store);
+    return dropped;
   }
 
   #find(reference: string): Found {

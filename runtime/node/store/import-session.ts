@@ -14,6 +14,7 @@ import { transaction } from "./database.ts";
 import { type StreamedLayer, streamLayer } from "./layer-stream.ts";
 import { storeError, sweepTemporary, syncDirectory, temporaryPath, writeSynced } from "./staging.ts";
 import type { Store } from "./store.ts";
+import { removeUnknown } from "./unknown-files.ts";
 
 export interface SessionOptions {
   signal?: AbortSignal | undefined;
@@ -74,6 +75,9 @@ class ImportSession {
   /** Layers that were seen in this session, by blob and diffID: images of one archive share them. */
   readonly #seen = new Map<string, LayerRecord>();
   readonly #temporary = new Set<string>();
+  /** Files under their last names: taken back when the commit fails. */
+  readonly #placed: Digest[] = [];
+  readonly #written: Digest[] = [];
 
   constructor(store: Store, options: SessionOptions) {
     this.#store = store;
@@ -105,30 +109,46 @@ class ImportSession {
 
   /** Answers false when a layer that was here is not any more. */
   commit(images: readonly StagedImage[]): boolean {
+    try {
+      return transaction(this.#store.database, () => this.#place(images));
+    } catch (error) {
+      this.#removePlaced();
+      throw error;
+    }
+  }
+
+  #place(images: readonly StagedImage[]): boolean {
     const store = this.#store;
-    const { database } = store;
-    return transaction(database, () => {
-      const diffIds = new Set(images.flatMap(({ record }) => record.layers.map((layer) => layer.diffId)));
-      const missing = [...diffIds].filter((diffId) => !this.#staged.has(diffId) && !this.#isHere(diffId));
-      if (missing.length > 0) {
-        this.#seen.clear();
-        return false;
-      }
-      for (const [diffId, staged] of this.#staged) {
-        if (!diffIds.has(diffId) || this.#isHere(diffId)) continue;
-        const { tarPath, indexPath } = store.layer(diffId);
-        renameSync(staged.tarPath, tarPath);
-        renameSync(staged.indexPath, indexPath);
-        database
-          .prepare("INSERT OR REPLACE INTO layers (diff_id, size_bytes) VALUES (?, ?)")
-          .run(diffId, staged.sizeBytes);
-      }
-      for (const image of images) this.#insert(image);
-      // Rows must not be durable before the files that they speak of.
-      syncDirectory(join(store.root, "layers", "sha256"));
-      syncDirectory(join(store.root, "blobs", "sha256"));
-      return true;
-    });
+    const diffIds = new Set(images.flatMap(({ record }) => record.layers.map((layer) => layer.diffId)));
+    const missing = [...diffIds].filter((diffId) => !this.#staged.has(diffId) && !this.#isHere(diffId));
+    if (missing.length > 0) {
+      this.#seen.clear();
+      return false;
+    }
+    for (const [diffId, staged] of this.#staged) {
+      if (!diffIds.has(diffId) || this.#isHere(diffId)) continue;
+      const { tarPath, indexPath } = store.layer(diffId);
+      this.#placed.push(diffId);
+      renameSync(staged.tarPath, tarPath);
+      renameSync(staged.indexPath, indexPath);
+      store.database
+        .prepare("INSERT OR REPLACE INTO layers (diff_id, size_bytes) VALUES (?, ?)")
+        .run(diffId, staged.sizeBytes);
+    }
+    for (const image of images) this.#insert(image);
+    // Rows must not be durable before the files that they speak of.
+    syncDirectory(join(store.root, "layers", "sha256"));
+    syncDirectory(join(store.root, "blobs", "sha256"));
+    return true;
+  }
+
+  /** The rows didn't come to be: their files would lie there unseen, on a disk that may be full. */
+  #removePlaced(): void {
+    try {
+      removeUnknown(this.#store, this.#placed, this.#written);
+    } catch {
+      // What went wrong before is the news; `prune` finds the files, too.
+    }
   }
 
   /** Removes what was not committed. */
@@ -239,6 +259,7 @@ class ImportSession {
     if (statSync(path, { throwIfNoEntry: false })?.size === bytes.length) return;
     const temporary = this.#temporaryPath("blob");
     writeSynced(temporary, bytes);
+    this.#written.push(digest);
     renameSync(temporary, path);
   }
 
