@@ -88,7 +88,7 @@ export class Descriptor {
    */
   refusal(right: Rights): Errno {
     const type = this.file.type;
-    if ((DIRECTORY & right) !== 0 && type !== FileType.directory) return Errno.ENOTDIR;
+    if ((DIRECTORY & ~EVERY_FILE & right) !== 0 && type !== FileType.directory) return Errno.ENOTDIR;
     if (type === FileType.directory && (right & (Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL)) !== 0) {
       return Errno.EISDIR;
     }

@@ -7,7 +7,11 @@ const { guest } = new TestGuest();
 
 describe("the import object", () => {
   test("holds what was asked for, and nothing else", () => {
-    const imports = createImports(guest, [wasi("fd_write"), wasi("proc_exit"), wasi("fd_seek", "wasi_unstable")]);
+    const imports = createImports(guest, [
+      wasi("fd_write"),
+      wasi("proc_exit"),
+      wasi("fd_seek", "wasi_unstable"),
+    ]);
     expect(Object.keys(imports)).toEqual(["wasi_snapshot_preview1", "wasi_unstable"]);
     expect(Object.keys(imports.wasi_snapshot_preview1!)).toEqual(["fd_write", "proc_exit"]);
     expect(Object.keys(imports.wasi_unstable!)).toEqual(["fd_seek"]);
@@ -81,6 +85,6 @@ test("a defect of the runtime comes out of the guest as it was thrown", () => {
     ]),
   );
   const imports = createImports(broken.guest, WebAssembly.Module.imports(module));
-  const { go } = new WebAssembly.Instance(module, imports as WebAssembly.Imports).exports;
+  const { go } = new WebAssembly.Instance(module, imports).exports;
   expect(go as () => number).toThrow(defect);
 });

@@ -102,7 +102,7 @@ function writable(call: SyscallSpec, values: readonly (number | bigint)[], test:
     "@environ": test.guest.environ.starts.length,
     "@environBytes": test.guest.environ.bytes.length,
   };
-  const valueOf = (name: string) => {
+  const countOf = (name: string) => {
     const index = call.params.findIndex((parameter) => parameter.name === name);
     return index < 0 ? counts[name]! : Number(values[index]) >>> 0;
   };
@@ -110,10 +110,11 @@ function writable(call: SyscallSpec, values: readonly (number | bigint)[], test:
   for (const [index, { pointer: role }] of call.params.entries()) {
     if (role === undefined || role.role === "unused") continue;
     const ptr = Number(values[index]) >>> 0;
-    const count = role.count === undefined ? 1 : valueOf(role.count);
+    const count = role.count === undefined ? 1 : countOf(role.count);
     if (role.role === "out") ranges.push([ptr, ptr + role.bytes! * count]);
     if (role.of !== "iovec" || ptr + count * 8 > MEMORY_BYTES) continue;
-    for (let at = ptr; at < ptr + count * 8; at += 8) ranges.push([test.u32(at), test.u32(at) + test.u32(at + 4)]);
+    for (let at = ptr; at < ptr + count * 8; at += 8)
+      ranges.push([test.u32(at), test.u32(at) + test.u32(at + 4)]);
   }
   return ranges;
 }
@@ -121,30 +122,26 @@ function writable(call: SyscallSpec, values: readonly (number | bigint)[], test:
 describe.each(["wasi_snapshot_preview1", "wasi_unstable"] as const)("%s", (module) => {
   test.each(spec.filter(({ modules }) => modules.includes(module)))("$name", (call) => {
     fc.assert(
-      fc.property(
-        fc.constantFrom(...seeds),
-        fc.tuple(...call.params.map(argument)),
-        (seed, values) => {
-          const guest = populated(seed);
-          const functions = module === "wasi_unstable" ? guest.unstable : guest.preview1;
-          const before = guest.bytes.slice();
-          const ranges = writable(call, values, guest);
-          let errno: number | undefined;
-          try {
-            errno = functions[call.name]!(...values);
-          } catch (thrown) {
-            // The only thing that may be thrown, and only by the function that ends a program.
-            if (!(thrown instanceof ProgramEnd) || call.results.length > 0) throw thrown;
-          }
-          if (call.results.length > 0) expect(ERRNOS).toContain(errno);
-          expect(guest.memory.buffer.byteLength).toBe(MEMORY_BYTES);
-          const after = guest.bytes;
-          if (Buffer.compare(before, after) === 0) return;
-          for (const [from, to] of ranges) after.fill(0, from, to);
-          for (const [from, to] of ranges) before.fill(0, from, to);
-          expect(Buffer.compare(before, after)).toBe(0);
-        },
-      ),
+      fc.property(fc.constantFrom(...seeds), fc.tuple(...call.params.map(argument)), (seed, values) => {
+        const guest = populated(seed);
+        const functions = module === "wasi_unstable" ? guest.unstable : guest.preview1;
+        const before = guest.bytes.slice();
+        const ranges = writable(call, values, guest);
+        let errno: number | undefined;
+        try {
+          errno = functions[call.name]!(...values);
+        } catch (thrown) {
+          // The only thing that may be thrown, and only by the function that ends a program.
+          if (!(thrown instanceof ProgramEnd) || call.results.length > 0) throw thrown;
+        }
+        if (call.results.length > 0) expect(ERRNOS).toContain(errno);
+        expect(guest.memory.buffer.byteLength).toBe(MEMORY_BYTES);
+        const after = guest.bytes;
+        if (Buffer.compare(before, after) === 0) return;
+        for (const [from, to] of ranges) after.fill(0, from, to);
+        for (const [from, to] of ranges) before.fill(0, from, to);
+        expect(Buffer.compare(before, after)).toBe(0);
+      }),
       { numRuns: RUNS },
     );
   });
@@ -209,7 +206,8 @@ describe("a call with one pointer that leaves memory has no effect", () => {
       const wrong = [...values];
       // The first address where not all of it fits.
       const { bytes, count } = row.params[index]!.pointer!;
-      const elements = count === undefined ? 1 : Number(values[row.params.findIndex((p) => p.name === count)]);
+      const elements =
+        count === undefined ? 1 : Number(values[row.params.findIndex((p) => p.name === count)]);
       wrong[index] = MEMORY_BYTES - bytes! * elements + 1;
       expect(guest.call(name, ...wrong)).toBe(Errno.EFAULT);
       expect(state(guest)).toEqual(untouched);
