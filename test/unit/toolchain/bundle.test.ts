@@ -17,8 +17,11 @@ const SOURCES: Record<string, string> = {
     const program = new Command();
     program.command("work").action(async () => console.log(await startWorker()));
     program.command("later").action(async () => console.log((await import("../engine/later.ts")).later));
+    program.command("early").action(() => console.log(globalThis.prestarted));
     program.command("modules").action(() => console.log(process.moduleLoadList.join(" ")));
     program.parseAsync();`,
+  "runtime/cli/prestart.ts": `globalThis.prestarted = process.argv[2];`,
+  "runtime/cli/prestart.ts": `globalThis.process.title = "early";`,
   "runtime/engine/index.ts": `
     export { startWorker } from "./start.ts";
     export async function later(): Promise<string> { return (await import("./later.ts")).later; }`,
@@ -42,16 +45,22 @@ let plan: BundlePlan;
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "wpod-bundle-"));
   for (const [path, text] of Object.entries(SOURCES)) await write(path, text);
-  await cp(join(REPOSITORY, "test/toolchain/launcher.cjs"), join(root, "launcher.cjs"));
+  for (const name of ["launcher.cjs", "worker-launcher.cjs", "code-cache.cjs"]) {
+    await cp(join(REPOSITORY, "test/toolchain", name), join(root, name));
+  }
   await write("package.json", JSON.stringify({ type: "module" }));
   await symlink(join(REPOSITORY, "node_modules"), join(root, "node_modules"), "junction");
   plan = {
     root,
     outDirectory: join(root, "dist"),
+    prestart: "runtime/cli/prestart.ts",
+    prestart: "runtime/cli/prestart.ts",
     commandLine: "runtime/cli/main.ts",
     library: "runtime/engine/index.ts",
     workers: "runtime/worker",
     launcher: "launcher.cjs",
+    workerLauncher: "worker-launcher.cjs",
+    codeCache: "code-cache.cjs",
   };
 });
 
@@ -66,6 +75,7 @@ async function write(path: string, text: string): Promise<void> {
 
 describe("what is bundled runs without the sources and without node_modules", () => {
   let moved: string;
+  const env = () => ({ WPOD_CODE_CACHE: join(moved, "code") });
 
   beforeEach(async () => {
     await bundle(plan);
@@ -79,28 +89,35 @@ describe("what is bundled runs without the sources and without node_modules", ()
   const commands = [
     { command: "work", prints: "from the worker\n" },
     { command: "later", prints: "loaded later\n" },
+    { command: "early", prints: "early\n" },
   ];
   test.each(commands)("command line: $command", async ({ command, prints }) => {
-    const { exitCode, stdout, stderr } = await runChild(process.execPath, [
-      join(moved, "dist/bin/wpod.js"),
-      command,
-    ]);
-    expect({ exitCode, stdout: `${stdout}`, stderr: `${stderr}` }).toEqual({
-      exitCode: 0,
-      stdout: prints,
-      stderr: "",
-    });
+    // Compiled anew, and from what the first start left.
+    for (const start of ["first", "second"]) {
+      const args = [join(moved, "dist/bin/wpod.js"), command];
+      const { exitCode, stdout, stderr } = await runChild(process.execPath, args, { env: env() });
+      expect({ start, exitCode, stdout: `${stdout}`, stderr: `${stderr}` }).toEqual({
+        start,
+        exitCode: 0,
+        stdout: prints,
+        stderr: "",
+      });
+    }
   });
 
   test("library, as a module", async () => {
     const script = `import { startWorker, later } from ${JSON.stringify(join(moved, "dist/engine.mjs"))};
       console.log(await startWorker(), await later());`;
-    const { stdout, stderr } = await runChild(process.execPath, ["--input-type=module", "-e", script]);
+    const { stdout, stderr } = await runChild(process.execPath, ["--input-type=module", "-e", script], {
+      env: env(),
+    });
     expect(`${stderr}${stdout}`).toBe("from the worker loaded later\n");
   });
 
   test("commander doesn't bring node:child_process along", async () => {
-    const { stdout } = await runChild(process.execPath, [join(moved, "dist/bin/wpod.js"), "modules"]);
+    const { stdout } = await runChild(process.execPath, [join(moved, "dist/bin/wpod.js"), "modules"], {
+      env: env(),
+    });
     expect(`${stdout}`).toContain("NativeModule events");
     expect(`${stdout}`).not.toContain("NativeModule child_process");
   });
@@ -143,7 +160,7 @@ describe("what can't be shipped fails the build, and leaves the old output alone
       text: `import { createRequire } from "node:module";
         const require = createRequire(import.meta.url);
         export const answer = require("commander").Command.name;`,
-      message: /small\.worker\.js is not self-contained: it loads commander/,
+      message: /small\.program\.js is not self-contained: it loads commander/,
     },
   ];
   test.each(cases)("$name", async ({ path, text, message }) => {

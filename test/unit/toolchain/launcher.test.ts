@@ -26,6 +26,7 @@ const PROGRAM = `
 
 let clone: string;
 let alone: string;
+const env = { WPOD_CODE_CACHE: "off" };
 
 /** The launcher and a program, with the repository's packages beside them and without. */
 beforeAll(async () => {
@@ -35,6 +36,8 @@ beforeAll(async () => {
     await cp(join(REPOSITORY, "test/toolchain/launcher.cjs"), join(directory, "dist/bin/wpod.js"));
     await writeFile(join(directory, "dist/wpod.js"), PROGRAM);
     await writeFile(join(directory, "dist/package.json"), '{"type":"commonjs"}');
+    await writeFile(join(directory, "dist/prestart.js"), "");
+    await cp(join(REPOSITORY, "test/toolchain/code-cache.cjs"), join(directory, "dist/code-cache.js"));
     return directory;
   };
   clone = await make();
@@ -69,7 +72,7 @@ describe.each(callers)("under a Node.js that is %s", (caller) => {
   test("the program runs under this repository's, with the caller's streams and its own exit code", async ({
     skip,
   }) => {
-    const result = await runChild(nodeOf(caller, skip), [launcher(), "copy"], { stdin: "through" });
+    const result = await runChild(nodeOf(caller, skip), [launcher(), "copy"], { stdin: "through", env });
     expect({ ...result, stdout: `${result.stdout}`, stderr: `${result.stderr}` }).toEqual({
       exitCode: 42,
       stdout: `${process.version}\nthrough`,
@@ -90,7 +93,10 @@ describe.each(callers)("under a Node.js that is %s", (caller) => {
   });
 
   test("a program that a signal ended looks the same from outside", async ({ skip }) => {
-    const child = spawn(nodeOf(caller, skip), [launcher(), "die"], { stdio: "ignore" });
+    const child = spawn(nodeOf(caller, skip), [launcher(), "die"], {
+      stdio: "ignore",
+      env: { ...process.env, ...env },
+    });
     const how = await new Promise((resolve) => child.on("close", (...values) => resolve(values)));
     expect(how).toEqual([null, "SIGKILL"]);
   });
