@@ -67,7 +67,7 @@ describe("the time that a guest gives to a file of a volume reaches the host", (
     { seconds: "0", nanoseconds: "0" },
   ];
   test.for(cases)(
-    "$seconds.$nanoseconds",
+    "$seconds s and $nanoseconds ns",
     { timeout: FETCH_TIMEOUT_MS },
     async ({ seconds, nanoseconds }, { skip }) => {
       needBoth(skip);

@@ -8,6 +8,7 @@ import { type ChildResult, runChild } from "../fixtures/child.ts";
 import { hostTree, readTree } from "../fixtures/host-tree.ts";
 import { clangArchive, esbuildImage, pythonImage } from "../fixtures/programs/images.ts";
 import { attrsPackage, preactPackage } from "../fixtures/programs/pinned.ts";
+import { zigProgram } from "../fixtures/programs/zig-program.ts";
 import { need } from "../fixtures/tools.ts";
 
 const TIMEOUT_MS = 300_000;
@@ -125,4 +126,14 @@ test("clang: load, compile, link, run what came out", { timeout: TIMEOUT_MS }, a
   });
   expect(Object.keys(await readTree(source.path))).toEqual(["main.c", "main.o", "main.wasm"]);
   expect((await readFile(main)).subarray(0, 4)).toEqual(Buffer.from("\0asm"));
+});
+
+test("C: a program that aborts, told in one line", { timeout: TIMEOUT_MS }, async ({ skip }) => {
+  need(skip, "npm");
+  const source = fileURLToPath(new URL("../fixtures/programs/sources/files.c", import.meta.url));
+  expect(seen(await wpod(["run", "--rm", await zigProgram(source), "abort"]))).toEqual({
+    exitCode: 134,
+    stdout: "",
+    stderr: "wpod: the program trapped: unreachable\n",
+  });
 });

@@ -51,8 +51,8 @@ async function launchWithCidfile(container: Container, cidfile: string): Promise
   }
 }
 
-/** A program can't tell itself that it trapped; of signals and time-outs the caller knows. */
+/** Of signals and time-outs the caller knows; that it trapped stands in the program's own stderr, and so in its log. */
 function tellReason(reason: string | undefined, context: Context): void {
-  if (reason === undefined || reason === "timeout" || reason.startsWith("SIG")) return;
+  if (reason === undefined || reason === "timeout" || /^(SIG|trap: )/.test(reason)) return;
   context.output.error(`Error: the program ended: ${reason}\n`);
 }
