@@ -33,7 +33,7 @@ That was a WebAssembly program from an image, in a container of its own: started
 Try next:
   node ${wpod} images
   node ${wpod} run --rm files
-  node ${wpod} run --rm files ls -l /
+  node ${wpod} run --rm -w /data files cat welcome.txt
   node ${wpod} run --rm --read-only files write /data/new text
   node ${wpod} run --rm -v ${quoted(join(root, "samples"))}:/mnt:ro files tree /mnt
 The images are yours to remove: node ${wpod} rmi hello files`);

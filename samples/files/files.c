@@ -9,6 +9,7 @@
 //        files mv SOURCE TARGET       another name
 //        files stat PATH...           type, size, links and time
 //
+// `files -C DIRECTORY ls` works from another directory: paths that don't begin with a slash begin there.
 // Under another name (a link named `ls`) it is that verb. Ends with 1 when something failed, with 2 when it didn't understand.
 #include <dirent.h>
 #include <errno.h>
@@ -336,7 +337,12 @@ int main(int argc, char **argv) {
   const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
   const char *called = argc == 0 ? "" : slash == NULL ? argv[0] : slash + 1;
   int status = run_verb(called, argc - 1, argv + 1);
+  if (status < 0 && argc > 2 && strcmp(argv[1], "-C") == 0) {
+    verb = "files";
+    if (chdir(argv[2]) != 0) return failed(argv[2]);
+    argc -= 2, argv += 2;
+  }
   if (status < 0 && argc > 1) status = run_verb(argv[1], argc - 2, argv + 2);
   if (status >= 0) return status;
-  return misused("files ls|cat|write|tree|mkdir|rm|mv|stat ...");
+  return misused("files [-C DIRECTORY] ls|cat|write|tree|mkdir|rm|mv|stat ...");
 }
