@@ -1,7 +1,7 @@
 /** The files of a container that doesn't run, as a `node:fs`-shaped object on this thread. */
 import { assembleTree } from "../core/kernel/container-tree.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
-import { type FileSystemState, takeSnapshot } from "../core/tree/snapshot.ts";
+import { type FileSystemState, takeSnapshot } from "../core/vfs/snapshot.ts";
 import { treeServices } from "../node/tree-services.ts";
 import type { ContainerFiles } from "./types.ts";
 

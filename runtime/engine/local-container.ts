@@ -11,7 +11,7 @@ import type {
   WorkerMessage,
 } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
-import { buffersOf } from "../core/tree/snapshot.ts";
+import { buffersOf } from "../core/vfs/snapshot.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
@@ -202,10 +202,11 @@ export class LocalContainer implements Container {
     return this.#open.then(({ volume }) => volume);
   }
 
-  /** Ends it, and waits for its thread. */
+  /** Ends it, and waits for its thread and its record. */
   async end(): Promise<void> {
     if (this.#running !== undefined) await this.#end({ kind: "signal", signal: "SIGKILL" });
     await this.#gone.promise;
+    await this.#ended.promise.catch(() => {});
   }
 
   async remove(options: { force?: boolean } = {}): Promise<void> {

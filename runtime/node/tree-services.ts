@@ -19,7 +19,7 @@ export function treeServices(
     openHost(source, readOnly, device) {
       const tree = openHostTree(source, { readOnly, device, ...owner });
       open.push(tree);
-      return tree.root;
+      return tree;
     },
     nowNs: realtimeNs,
     random: fillRandom,

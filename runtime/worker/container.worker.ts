@@ -11,7 +11,7 @@ import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
 import type { ExitMessage, Outcome, StartMessage, StreamSpec } from "../core/kernel/spec.ts";
 import { type ByteSink, StreamFile } from "../core/kernel/stream.ts";
 import type { LogStream } from "../core/log/cri.ts";
-import { buffersOf, takeSnapshot } from "../core/tree/snapshot.ts";
+import { buffersOf, takeSnapshot } from "../core/vfs/snapshot.ts";
 import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
 import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";

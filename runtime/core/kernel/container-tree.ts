@@ -1,22 +1,22 @@
 /** The files of one container: its image's layers, what is mounted over them, and the runtime's own. The same in any thread. */
 import { Errno } from "../../../shim/abi/errno.ts";
-import { isFailure, type OpenFile } from "../../../shim/abi/system.ts";
+import { FileType } from "../../../shim/abi/filetype.ts";
+import type { OpenFile, Stat } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
-import { type Credentials, DirectoryInode, type Inode } from "../tree/inode.ts";
-import { MemoryDirectory } from "../tree/memory-directory.ts";
-import { type LayerSource, MemoryFileSystem } from "../tree/memory-file-system.ts";
-import { type Mount, mountOver, rootMount } from "../tree/mount-table.ts";
-import { Directory } from "../tree/open-file.ts";
-import { restoreSnapshot } from "../tree/snapshot.ts";
-import { type Base, type Walk, walk } from "../tree/walk.ts";
-import { fillDevices } from "./devices.ts";
+import type { Credentials } from "../vfs/credentials.ts";
+import type { Tree } from "../vfs/dentry.ts";
+import { deviceTree } from "../vfs/devices.ts";
+import { FileSystem, type Layer } from "../vfs/file-system.ts";
+import type { DeviceOpener } from "../vfs/memory-node.ts";
+import { MountTable } from "../vfs/mount-table.ts";
+import { restoreSnapshot } from "../vfs/snapshot.ts";
 import type { FilesSpec, LayerFiles, MountPlan } from "./spec.ts";
 
 /** What the thread that assembles a tree has to give. */
 export interface TreeServices {
-  openLayer(layer: LayerFiles): LayerSource;
-  /** The root of a directory or file of the host. Throws a WpodError when it isn't there. */
-  openHost(source: string, readOnly: boolean, device: bigint): Inode;
+  openLayer(layer: LayerFiles): Layer;
+  /** A directory or file of the host. Throws a WpodError when it isn't there. */
+  openHost(source: string, readOnly: boolean, device: bigint): Tree;
   nowNs(): bigint;
   random(target: Uint8Array): void;
 }
@@ -25,11 +25,10 @@ export const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0o022
 
 /** Numbers of the file systems that every container has; mounts come behind. */
 const DEVICE = { root: 1n, dev: 2n, etc: 3n, firstMount: 4n };
-/** Files of the runtime's own don't count against anybody. */
-const UNBOUNDED = Number.MAX_SAFE_INTEGER;
+const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 export interface ContainerTree {
-  readonly root: MemoryFileSystem;
+  readonly root: FileSystem;
   /** The container's `/`, as a directory that somebody has open. */
   openRoot(who: Credentials): OpenFile;
   /** A directory under another name, which its holder can't leave. */
@@ -44,7 +43,7 @@ export function assembleTree(
   stdio: readonly [OpenFile, OpenFile, OpenFile] | undefined,
 ): ContainerTree {
   const { nowNs } = services;
-  const root = new MemoryFileSystem({
+  const root = new FileSystem({
     layers: spec.layers.map((layer) => services.openLayer(layer)),
     nowNs,
     device: DEVICE.root,
@@ -52,133 +51,65 @@ export function assembleTree(
     inodesMax: spec.inodesMax,
   });
   if (spec.snapshot !== undefined) restoreSnapshot(root, spec.snapshot);
-  const top = rootMount(root.root, spec.readOnly);
-  const base: Base = {
-    mount: top,
-    directory: root.root,
-    ceiling: undefined,
-    root: { mount: top, inode: root.root },
-    who: SUPERUSER,
-  };
-  for (const { path, mode } of spec.folders) makeFolder(base, path, mode);
-  const plain = { nowNs, bytesMax: UNBOUNDED, inodesMax: UNBOUNDED };
+  const table = new MountTable(root, { readOnly: spec.readOnly });
+  for (const { path, mode } of spec.folders) table.makeDirectory(path, mode);
 
-  const dev = new MemoryFileSystem({ ...plain, device: DEVICE.dev });
-  fillDevices(dev, stdio, services.random);
-  mountAt(base, "/dev", dev.root, false);
+  const dev = deviceTree({
+    nowNs,
+    device: DEVICE.dev,
+    random: services.random,
+    openers: streamOpeners(stdio),
+  });
+  table.mount("/dev", { tree: dev });
 
-  const etc = new MemoryFileSystem({ ...plain, device: DEVICE.etc });
-  for (const { path, content } of spec.etcFiles) mountAt(base, path, textFile(etc, content), false);
+  const etc = new FileSystem({ nowNs, device: DEVICE.etc });
+  for (const [index, { path, content }] of spec.etcFiles.entries()) {
+    etc.makeFile(`${index}`, 0o644, new TextEncoder().encode(content));
+    table.mount(path, { tree: etc, path: `${index}` });
+  }
 
   for (const [index, plan] of inOrder(spec.mounts).entries()) {
     const device = DEVICE.firstMount + BigInt(index);
-    const inode =
+    const tree =
       plan.kind === "bind"
         ? services.openHost(plan.source, plan.readOnly, device)
-        : new MemoryFileSystem({
+        : new FileSystem({
             nowNs,
             device,
             bytesMax: plan.sizeBytesMax,
             inodesMax: spec.inodesMax,
             rootMode: plan.mode,
-          }).root;
-    mountAt(base, plan.target, inode, plan.readOnly);
+          });
+    table.mount(plan.target, { tree, readOnly: plan.readOnly });
   }
 
   return {
     root,
-    openRoot: (who) => new Directory({ ...base, who }, top, root.root, undefined),
+    openRoot: (who) => table.openRoot(who),
     openCapability(path, who) {
-      const found = find(base, path);
-      const inode = found.inode;
-      if (!(inode instanceof DirectoryInode)) {
-        throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
-      }
-      return new Directory({ ...base, who }, found.inodeMount, inode, inode);
+      const directory = table.openPreopen(path, true, who);
+      if (typeof directory !== "number") return directory;
+      throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
     },
     isDirectory(path) {
-      const found = {} as Walk;
-      return walk(base, path, true, found) === 0 && found.inode instanceof DirectoryInode;
+      const stat = {} as Stat;
+      const directory = table.openRoot(SUPERUSER);
+      const answer = directory.statAt(path, true, stat);
+      directory.close();
+      return answer === 0 && stat.type === FileType.directory;
     },
   };
+}
+
+/** What `/dev/stdin` and the others lead to; a container has no terminal yet. */
+function streamOpeners(stdio: readonly OpenFile[] | undefined): Record<string, DeviceOpener> {
+  const openers: Record<string, DeviceOpener> = { tty: () => -Errno.ENXIO };
+  for (const [index, name] of STREAMS.entries()) openers[name] = () => stdio?.[index] ?? -Errno.ENXIO;
+  return openers;
 }
 
 /** Outer mounts first: what is mounted inside another has to find it. */
 function inOrder(mounts: readonly MountPlan[]): MountPlan[] {
   const depth = (plan: MountPlan) => plan.target.split("/").filter((name) => name !== "").length;
   return [...mounts].sort((a, b) => depth(a) - depth(b));
-}
-
-function find(base: Base, path: string): Walk {
-  const found = {} as Walk;
-  const answer = walk(base, path, true, found);
-  if (answer < 0) {
-    throw new WpodError("MOUNT_INVALID", `"${path}" can't be reached in the container`);
-  }
-  return found;
-}
-
-/** Makes the place where it isn't there, as docker does: a directory for a directory, an empty file for a file. */
-function mountAt(base: Base, target: string, inode: Inode, readOnly: boolean): Mount {
-  const isDirectory = inode instanceof DirectoryInode;
-  makePlace(base, target, isDirectory);
-  const found = find(base, target);
-  if (found.inode === undefined || found.name === "") {
-    throw new WpodError("MOUNT_INVALID", `nothing can be mounted on "${target}"`);
-  }
-  if (found.inode instanceof DirectoryInode !== isDirectory) {
-    const [what, where] = isDirectory ? ["a directory", "a file"] : ["a file", "a directory"];
-    throw new WpodError("MOUNT_INVALID", `${what} can't be mounted on "${target}", which is ${where}`);
-  }
-  return mountOver({ mount: found.mount, inode: found.inode }, found.directory, inode, readOnly);
-}
-
-function makePlace(base: Base, target: string, isDirectory: boolean): void {
-  const names = target.split("/").filter((name) => name !== "");
-  // The image's own tree may be read-only; the places of mounts are the runtime's doing.
-  const writable: Base = { ...base, mount: { ...base.mount, readOnly: false } };
-  const top = new Directory(writable, writable.mount, base.directory, undefined);
-  for (let count = 1; count <= names.length; count++) {
-    const path = names.slice(0, count).join("/");
-    const last = count === names.length;
-    const answer = last && !isDirectory ? makeEmptyFile(top, path) : top.makeDirectoryAt(path, 0o755);
-    if (answer < 0 && answer !== -Errno.EEXIST && answer !== -Errno.EROFS) {
-      throw new WpodError("MOUNT_INVALID", `the place for the mount on "${target}" can't be made`);
-    }
-  }
-}
-
-function makeFolder(base: Base, path: string, mode: number): void {
-  makePlace(base, path, true);
-  const { inode } = find(base, path);
-  if (inode instanceof MemoryDirectory) inode.chmod(mode);
-}
-
-function makeEmptyFile(top: Directory, path: string): number {
-  const file = top.openAt(path, {
-    read: false,
-    write: true,
-    append: false,
-    create: true,
-    exclusive: true,
-    truncate: false,
-    directory: false,
-    nonblock: true,
-    followLast: false,
-    mode: 0o644,
-  });
-  if (isFailure(file)) return file;
-  file.close();
-  return 0;
-}
-
-function textFile(fileSystem: MemoryFileSystem, content: string): Inode {
-  const name = `${fileSystem.root.entries().size}`;
-  const inode = fileSystem.root.createFile(name, { mode: 0o644, uid: 0, gid: 0 });
-  if (typeof inode === "number") throw new Error("wpod defect: an unbounded file system had no room");
-  const open = inode.openContent(true);
-  if (typeof open === "number") throw new Error("wpod defect: a file in memory can't be opened");
-  open.writeAt(new TextEncoder().encode(content), 0);
-  open.release();
-  return inode;
 }

@@ -3,7 +3,7 @@
  * and modules go by reference.
  */
 import type { LogLimitsSpec } from "../log/limits.ts";
-import type { FileSystemState } from "../tree/snapshot.ts";
+import type { FileSystemState } from "../vfs/snapshot.ts";
 
 /** One layer of the image, lowest first: two files of the store. */
 export interface LayerFiles {

@@ -50,10 +50,13 @@ export interface Dentry extends Owned {
   /** Opens what is no directory and no link. Access was judged; O_TRUNC is done here. */
   openFile(options: OpenOptions, mount: MountFlags, credentials: Credentials): OpenFile | Failure;
 
-  // On directories only. `name` is one component, never "." or "..".
+  // On directories only. An open one is held, each time: it stays the same directory, whatever becomes of its name.
+  hold(): number;
+  release(): void;
+  // `name` is one component, never "." or "..".
   /** ENOENT when there is no such name. */
   lookUp(name: string): Dentry | Failure;
-  /** Held as long as the directory is open: it keeps its entries' cookies, and itself when it is removed. */
+  /** One for each open directory: it keeps the cookies of its entries. */
   openDirectory(): DirectoryReader | Failure;
   createFile(name: string, mode: number, uid: number, gid: number): Dentry | Failure;
   makeDirectory(name: string, mode: number, uid: number, gid: number): Dentry | Failure;

@@ -37,6 +37,7 @@ export class DirectoryFile implements OpenFile {
   readonly beneath: boolean;
   #reader: DirectoryReader | undefined = undefined;
 
+  /** The dentry is held by who makes this; `close` releases it. */
   constructor(table: MountTable, mount: Mount, dentry: Dentry, credentials: Credentials, beneath: boolean) {
     this.table = table;
     this.mount = mount;
@@ -95,6 +96,7 @@ export class DirectoryFile implements OpenFile {
   close(): void {
     this.#reader?.close();
     this.#reader = undefined;
+    this.dentry.release();
   }
 
   readDirectory(cookie: number, sink: DirEntrySink): number {
@@ -155,7 +157,9 @@ export class DirectoryFile implements OpenFile {
     if (found.type === FileType.directory) {
       if (writes || options.create) return -Errno.EISDIR;
       if (options.read && !isPermitted(found, this.credentials, Access.read)) return -Errno.EACCES;
-      return new DirectoryFile(this.table, walk.foundMount, found, this.credentials, this.beneath);
+      const mount = walk.foundMount;
+      const held = found.hold();
+      return held < 0 ? held : new DirectoryFile(this.table, mount, found, this.credentials, this.beneath);
     }
     if (options.directory) return -Errno.ENOTDIR;
     const wanted = (options.read ? Access.read : 0) | (writes ? Access.write : 0);

@@ -18,12 +18,17 @@ const GROWN_BYTES_MIN = 256;
 
 /** Bytes of `bytes` behind `extent` are zero. */
 interface Chunk {
-  bytes: Uint8Array;
+  bytes: Uint8Array<ArrayBuffer>;
   /** Bytes that were written, from the start of the chunk to the last one. */
   extent: number;
   /** What it takes of the space; at least `extent` and `costMin`. */
   charged: number;
   costMin: number;
+}
+
+/** A chunk with its place in the file: for snapshots. */
+export interface ChunkParts extends Chunk {
+  index: number;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -267,13 +272,7 @@ export class FileContent {
   }
 
   /** What was written, for a hand-over: buffers that belong to nobody else. */
-  *written(): Iterable<{
-    index: number;
-    bytes: Uint8Array;
-    extent: number;
-    charged: number;
-    costMin: number;
-  }> {
+  *written(): Iterable<ChunkParts> {
     if (this.#first !== undefined) yield { index: 0, ...this.#first };
     for (const [index, chunk] of this.#rest ?? []) yield { index, ...chunk };
   }
@@ -283,11 +282,7 @@ export class FileContent {
   }
 
   /** The counterpart of `written`: charges what it is told was charged. */
-  adopt(
-    sizeBytes: number,
-    lowerEnd: number,
-    chunks: readonly { index: number; bytes: Uint8Array; extent: number; charged: number; costMin: number }[],
-  ): void {
+  adopt(sizeBytes: number, lowerEnd: number, chunks: readonly ChunkParts[]): void {
     this.sizeBytes = sizeBytes;
     this.#lowerEnd = lowerEnd;
     for (const { index, bytes, extent, charged, costMin } of chunks) {

@@ -103,6 +103,13 @@ export class FileSystem implements Tree, NodeOwner {
     return new MemoryNode(this, this.nextInode++, mode, uid, gid, this.nowNs(), true, undefined);
   }
 
+  /** A file in the root directory: of the runtime's own. */
+  makeFile(name: string, mode: number, bytes: Uint8Array): void {
+    const link = this.root.createFile(name, mode, 0, 0);
+    assert(typeof link !== "number", `${name} fits`);
+    assert(link.node.content!.write(bytes, 0) === bytes.length, `the content of ${name} fits`);
+  }
+
   /** A device in the root directory or below: `path` has one component for each directory, which are there. */
   makeDevice(path: string, mode: number, opener: DeviceOpener): void {
     const names = path.split("/").filter((name) => name !== "");
@@ -151,12 +158,28 @@ export class FileSystem implements Tree, NodeOwner {
     const mode = TYPE_BITS[entry.type] | entry.mode;
     const content =
       entry.type === "file"
-        ? new LowerContent(this.layers[merged.layer]!.blob, entry.offsetBytes, entry.sizeBytes, entry.pieces)
+        ? new LowerContent(
+            this.layers[merged.layer]!.blob,
+            merged.layer,
+            entry.offsetBytes,
+            entry.sizeBytes,
+            entry.pieces,
+          )
         : undefined;
     const node = new MemoryNode(this, inode, mode, entry.uid, entry.gid, entry.mtimeNs, false, content);
     node.linkCount = entry.type === "directory" ? 1 : entry.linkCount;
     if (entry.type === "symlink") node.symlink = entry.target;
     if (entry.linkCount > 1 && entry.type !== "directory") this.#hardLinked.set(inode, node);
     return node;
+  }
+
+  /** Nodes that may have names which nobody has looked at yet. */
+  hardLinkedNodes(): Iterable<MemoryNode> {
+    return this.#hardLinked.values();
+  }
+
+  /** A node of a layer that came from a snapshot: names that are found later lead to it. */
+  remember(node: MemoryNode): void {
+    if (node.ino >= LAYER_INODES && node.type !== FileType.directory) this.#hardLinked.set(node.ino, node);
   }
 }

@@ -5,17 +5,21 @@ import type { SparsePiece } from "../image/layer-index.ts";
 
 export class LowerContent {
   readonly blob: BlobReader;
+  /** Which of the layers; 0 is the lowest. */
+  readonly layer: number;
   readonly offsetBytes: number;
   readonly sizeBytes: number;
   readonly pieces: readonly SparsePiece[] | undefined;
 
   constructor(
     blob: BlobReader,
+    layer: number,
     offsetBytes: number,
     sizeBytes: number,
     pieces: readonly SparsePiece[] | undefined,
   ) {
     this.blob = blob;
+    this.layer = layer;
     this.offsetBytes = offsetBytes;
     this.sizeBytes = sizeBytes;
     this.pieces = pieces;

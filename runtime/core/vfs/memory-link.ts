@@ -110,6 +110,12 @@ export class MemoryLink extends Link implements Dentry {
     return children.find(name) ?? -Errno.ENOENT;
   }
 
+  /** Nothing to do: whoever has the link has the directory. */
+  hold(): number {
+    return 0;
+  }
+  release(): void {}
+
   openDirectory(): DirectoryReader {
     return this.children;
   }
@@ -152,7 +158,7 @@ export class MemoryLink extends Link implements Dentry {
     if (node.linkCount >= LINK_COUNT_MAX) return -Errno.EMLINK;
     if (!this.tree.space.takeInode()) return -Errno.ENOSPC;
     node.extraNames++;
-    node.changeNs = this.tree.nowNs();
+    node.touchChange();
     this.attach(name, node);
     return 0;
   }
@@ -199,6 +205,25 @@ export class MemoryLink extends Link implements Dentry {
     link.node.changeNs = this.tree.nowNs();
     this.#touch();
     return 0;
+  }
+
+  /** Restores from a snapshot: a name that the layers have is not there. Counts and times are told apart. */
+  forget(name: string): void {
+    const link = this.children.get(name);
+    if (link !== undefined) this.children.remove(name, link);
+  }
+
+  /** Restores from a snapshot: this name stands for this node. */
+  show(name: string, node: MemoryNode): MemoryLink {
+    const known = this.children.get(name);
+    if (known !== undefined) {
+      known.node = node;
+      known.ino = node.ino;
+      return known;
+    }
+    const link = new MemoryLink(this.tree, this, name, node);
+    this.children.insert(name, link);
+    return link;
   }
 
   #touch(): void {

@@ -139,7 +139,7 @@ export class MemoryNode extends Node {
       this.extraNames--;
       this.owner.space.inodes--;
     }
-    if (this.linkCount > 0) this.changeNs = this.owner.nowNs();
+    if (this.linkCount > 0) this.touchChange();
     else if (this.openCount === 0) this.#free();
   }
 

@@ -1,8 +1,8 @@
 /** What one container sees as its files: trees, mounted on one another. */
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import type { Failure, OpenFile, OpenOptions } from "../../../shim/abi/system.ts";
-import { WpodError } from "../error.ts";
+import { type Failure, isFailure, type OpenFile, type OpenOptions } from "../../../shim/abi/system.ts";
+import { assert, WpodError } from "../error.ts";
 import type { Credentials } from "./credentials.ts";
 import type { Dentry, Tree } from "./dentry.ts";
 import { DirectoryFile } from "./directory-file.ts";
@@ -18,6 +18,18 @@ export interface MountSource {
 
 const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0 };
 const MOUNT_POINT_MODE = 0o755;
+const CREATED: OpenOptions = {
+  read: false,
+  write: true,
+  append: false,
+  create: false,
+  exclusive: false,
+  truncate: false,
+  directory: false,
+  nonblock: true,
+  followLast: false,
+  mode: 0,
+};
 
 export class MountTable {
   readonly root: Mount;
@@ -46,11 +58,9 @@ export class MountTable {
     if (!target.startsWith("/") || steps.includes(".."))
       throw invalid(target, "it must be an absolute path without ..");
     if (steps.length === 0) throw invalid(target, "nothing can be mounted over the root");
-    for (let count = 1; count < steps.length; count++) {
-      this.#directory(target, `/${steps.slice(0, count).join("/")}`);
-    }
+    this.makeDirectory(steps.slice(0, -1).join("/"), MOUNT_POINT_MODE);
     const walk = this.#walk(target, `/${steps.join("/")}`);
-    if (walk.found === undefined) this.#make(target, walk, isDirectory);
+    if (walk.found === undefined) this.#make(target, walk, isDirectory, MOUNT_POINT_MODE);
     const point = walk.found!;
     if (point === walk.foundMount.root && walk.foundMount.parent === undefined) {
       throw invalid(target, "nothing can be mounted over the root");
@@ -64,6 +74,18 @@ export class MountTable {
     walk.foundMount.add(new Mount(root, source.readOnly ?? false, walk.foundMount, point));
   }
 
+  /**
+   * Makes a directory that isn't there, with those above it (0755); one that is there stays as it is.
+   * @throws WpodError MOUNT_INVALID
+   */
+  makeDirectory(path: string, mode: number): void {
+    const steps = path.split("/").filter((step) => step !== "" && step !== ".");
+    for (let count = 1; count < steps.length; count++) {
+      this.#directory(path, `/${steps.slice(0, count).join("/")}`, MOUNT_POINT_MODE);
+    }
+    if (steps.length > 0) this.#directory(path, `/${steps.join("/")}`, mode);
+  }
+
   #sourceRoot(target: string, source: MountSource): Dentry {
     if (source.path === undefined) return source.tree.root;
     const top = new Mount(source.tree.root, false, undefined, undefined);
@@ -74,9 +96,9 @@ export class MountTable {
     return walk.found;
   }
 
-  #directory(target: string, path: string): void {
+  #directory(target: string, path: string, mode: number): void {
     const walk = this.#walk(target, path);
-    if (walk.found === undefined) this.#make(target, walk, true);
+    if (walk.found === undefined) this.#make(target, walk, true, mode);
     else if (walk.found.type !== FileType.directory) throw invalid(target, `${path} is no directory`);
   }
 
@@ -87,19 +109,26 @@ export class MountTable {
     return this.walk;
   }
 
-  #make(target: string, walk: PathWalk, isDirectory: boolean): void {
+  #make(target: string, walk: PathWalk, isDirectory: boolean, mode: number): void {
     const parent = walk.directory;
+    // A read-only root is the container's own; what somebody mounted read-only is left alone by everybody.
+    if (walk.directoryMount.readOnly && walk.directoryMount !== this.root) {
+      throw invalid(target, "its mount point is missing, and would lie in a read-only mount");
+    }
     const made = isDirectory
-      ? parent.makeDirectory(walk.name, MOUNT_POINT_MODE, 0, 0)
-      : parent.createFile(walk.name, MOUNT_POINT_MODE, 0, 0);
-    if (typeof made === "number") throw invalid(target, "there is no room for its mount point");
+      ? parent.makeDirectory(walk.name, mode, 0, 0)
+      : parent.createFile(walk.name, mode & 0o666, 0, 0);
+    if (typeof made === "number") throw invalid(target, "its mount point can't be made");
+    if (!isDirectory) closeMade(made.openFile(CREATED, walk.directoryMount, SUPERUSER));
     walk.found = made;
     walk.foundMount = walk.directoryMount;
   }
 
   /** The root directory, open: `..` stays there, and absolute paths and links start there. */
   openRoot(credentials: Credentials): OpenFile {
-    return new DirectoryFile(this, this.root, this.root.root, credentials, false);
+    const root = this.root.root;
+    assert(root.hold() === 0, "the root is a directory that can be opened");
+    return new DirectoryFile(this, this.root, root, credentials, false);
   }
 
   /** @param path absolute, or seen from the root */
@@ -111,17 +140,24 @@ export class MountTable {
   }
 
   /**
-   * A directory that a guest finds open.
+   * A directory that a guest finds open. It is granted: nobody asks whether the guest could have walked there.
    * @param beneath a capability: it can't be left by `..`, by an absolute path or by a link (EPERM)
    */
   openPreopen(path: string, beneath: boolean, credentials: Credentials): OpenFile | Failure {
-    const failure = this.walk.run(this.root, this.root.root, path, Follow.always, credentials, false);
+    const failure = this.walk.run(this.root, this.root.root, path, Follow.always, SUPERUSER, false);
     if (failure < 0) return failure;
     const found = this.walk.found;
     if (found === undefined) return -Errno.ENOENT;
     if (found.type !== FileType.directory) return -Errno.ENOTDIR;
-    return new DirectoryFile(this, this.walk.foundMount, found, credentials, beneath);
+    const mount = this.walk.foundMount;
+    const held = found.hold();
+    return held < 0 ? held : new DirectoryFile(this, mount, found, credentials, beneath);
   }
+}
+
+/** A tree may keep open what it made until it is opened. */
+function closeMade(file: OpenFile | Failure): void {
+  if (!isFailure(file)) file.close();
 }
 
 function invalid(target: string, why: string): WpodError {

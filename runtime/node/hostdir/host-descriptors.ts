@@ -10,32 +10,58 @@ import { closeSync, constants, fstatSync, openSync } from "node:fs";
 /** Directories open at a time, for one mount; those that a guest has open come on top. */
 const OPEN_COUNT_MAX = 64;
 const BY_DESCRIPTOR = process.platform === "linux";
+/** A descriptor that is only a place: opening it waits for nobody, and needs no right to read. @see open(2) */
+const O_PATH = 0o10000000;
+/** What a name must not have where it would mean more than a name. */
+const MEANS_MORE = /[\\/:*?"<>|]/;
 
-/** A directory by where it was found; `identity` says whether it is still the one. */
+/** A directory or file by where it was found; `identity` says whether it is still the one. */
 export interface HostPlace {
   readonly parent: HostPlace | undefined;
   readonly name: string;
   readonly identity: string;
   /** Of the root alone. */
   readonly path: string;
+  /** Its descriptor, while somebody holds it; else -1. */
+  readonly heldFd: number;
 }
 
 export class HostDescriptors {
   /** Least recently used first. */
   readonly #open = new Map<HostPlace, number>();
 
+  get openCount(): number {
+    return this.#open.size;
+  }
+
   /**
-   * A path that leads to `name` in this directory and nowhere else. Good until the next call.
+   * A path that leads to `name` in this directory and nowhere else. Good until the next call but one.
    * @throws NodeJS.ErrnoException ESTALE when the directory is not where it was
    */
   pathOf(directory: HostPlace, name: string): string {
     if (BY_DESCRIPTOR) return `/proc/self/fd/${this.#descriptor(directory)}/${name}`;
+    if (process.platform === "win32" && MEANS_MORE.test(name)) {
+      throw Object.assign(new Error("the host can't have such a name"), { code: "EINVAL" });
+    }
     return `${plainPath(directory)}/${name}`;
   }
 
-  /** The directory itself. */
-  directoryPath(directory: HostPlace): string {
-    return BY_DESCRIPTOR ? `/proc/self/fd/${this.#descriptor(directory)}` : plainPath(directory);
+  /** The directory itself, or the file that is held. */
+  pathOfPlace(place: HostPlace): string {
+    return BY_DESCRIPTOR ? `/proc/self/fd/${this.#descriptor(place)}` : plainPath(place);
+  }
+
+  /** A descriptor that stays open until `closeSync`: the place is the one that was found, or ESTALE. */
+  open(place: HostPlace): number {
+    if (!BY_DESCRIPTOR) return -1;
+    const path =
+      place.parent === undefined
+        ? place.path
+        : `/proc/self/fd/${this.#descriptor(place.parent)}/${place.name}`;
+    const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+    if (identityOf(fstatSync(fd, { bigint: true })) === place.identity) return fd;
+    closeSync(fd);
+    throw Object.assign(new Error("something else is there now"), { code: "ESTALE" });
   }
 
   close(): void {
@@ -44,23 +70,14 @@ export class HostDescriptors {
   }
 
   #descriptor(place: HostPlace): number {
+    if (place.heldFd >= 0) return place.heldFd;
     const known = this.#open.get(place);
     if (known !== undefined) {
       this.#open.delete(place);
       this.#open.set(place, known);
       return known;
     }
-    const path =
-      place.parent === undefined
-        ? place.path
-        : `/proc/self/fd/${this.#descriptor(place.parent)}/${place.name}`;
-    // The mount's own source may be a link: whoever asked for the mount named it.
-    const noFollow = place.parent === undefined ? 0 : constants.O_NOFOLLOW;
-    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NONBLOCK | noFollow);
-    if (identityOf(fstatSync(fd, { bigint: true })) !== place.identity) {
-      closeSync(fd);
-      throw Object.assign(new Error("another directory is there now"), { code: "ESTALE" });
-    }
+    const fd = this.open(place);
     this.#open.set(place, fd);
     if (this.#open.size > OPEN_COUNT_MAX) this.#evict();
     return fd;
@@ -79,5 +96,6 @@ export function identityOf(stat: { dev: bigint; ino: bigint }): string {
 }
 
 function plainPath(place: HostPlace): string {
-  return place.parent === undefined ? place.path : `${plainPath(place.parent)}/${place.name}`;
+  if (place.parent === undefined) return place.path;
+  return `${plainPath(place.parent)}/${place.name}`;
 }

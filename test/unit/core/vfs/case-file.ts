@@ -39,9 +39,14 @@ export function loadCases(): { file: string; cases: FileCase[] }[] {
     .map((name) => {
       const data = JSON.parse(readFileSync(new URL(name, FOLDER), "utf8")) as {
         user?: FileCase["user"];
+        not?: FileCase["not"];
         cases: FileCase[];
       };
-      const cases = data.cases.map((one) => (data.user === undefined ? one : { user: data.user, ...one }));
+      const cases = data.cases.map((one) => ({
+        ...(data.user && { user: data.user }),
+        ...one,
+        not: { ...data.not, ...one.not },
+      }));
       return { file: name.replace(".json", ""), cases };
     });
 }

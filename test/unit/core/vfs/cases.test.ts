@@ -7,6 +7,7 @@ import { WpodError } from "../../../../runtime/core/error.ts";
 import type { Credentials } from "../../../../runtime/core/vfs/credentials.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { openHostTree } from "../../../../runtime/node/hostdir/host-tree.ts";
 import { type FileCase, loadCases, plant } from "./case-file.ts";
 import { type CaseTarget, runCase } from "./case-runner.ts";
 import { type EntrySpec, makeLayer } from "./layer-fixture.ts";
@@ -107,6 +108,34 @@ function runNative(one: FileCase): void {
   }
 }
 
+/** A directory of the host, mounted. */
+function bind(one: FileCase): CaseTarget & Disposable {
+  const table = new MountTable(new FileSystem({ nowNs, device: 1n }));
+  const tree = openHostTree(hostFolder(one), { readOnly: false, device: 2n, uid: 0, gid: 0 });
+  table.mount("/mnt/host", { tree });
+  const target = targetOf(table, one, "/mnt/host");
+  return {
+    ...target,
+    [Symbol.dispose]() {
+      target.root.close();
+      tree.close();
+    },
+  };
+}
+
+function runBind(one: FileCase): void {
+  const before = openDescriptors();
+  {
+    using target = bind(one);
+    runCase(one, target);
+  }
+  expect(openDescriptors(), "descriptors that are left open").toBe(before);
+}
+
+function openDescriptors(): number {
+  return fs.readdirSync("/proc/self/fd").length;
+}
+
 const files = loadCases();
 
 test("there are 200 cases or more, each with a name of its own", () => {
@@ -135,12 +164,14 @@ const backends: { name: string; run: (one: FileCase) => void }[] = [
       ),
   },
   { name: "native", run: runNative },
+  { name: "bind", run: runBind },
 ];
 
 const isRoot = process.getuid?.() === 0;
 
 for (const { name, run } of backends) {
-  describe.runIf(name !== "native" || process.platform === "linux")(name, () => {
+  const isHost = name === "native" || name === "bind";
+  describe.runIf(!isHost || process.platform === "linux")(name, () => {
     for (const { file, cases } of files) {
       for (const one of cases) {
         if (one.not?.[name] !== undefined) continue;
