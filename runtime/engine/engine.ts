@@ -16,7 +16,7 @@ import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers } from "./containers.ts";
 import { LocalImages } from "./images.ts";
-import { LIMITS } from "./limits.ts";
+import * as limits from "./limits.ts";
 import { LocalContainer, type Prepared } from "./local-container.ts";
 import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
@@ -34,6 +34,8 @@ import type {
 } from "./types.ts";
 import { VERSION } from "./version.ts";
 import { dropSpareWorker } from "./worker-entry.ts";
+
+const LOG_LIMITS = { fileBytesMax: limits.LOG_FILE_BYTES_MAX, fileCountMax: limits.LOG_FILES_MAX };
 
 /** What is to be run: an image, or a module without one. */
 interface Source {
@@ -60,7 +62,7 @@ export class Engine implements AsyncDisposable {
     this.#hostKind = options.hostKind ?? "library";
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
-    this.#records = new LocalContainers(store, LIMITS.log);
+    this.#records = new LocalContainers(store, LOG_LIMITS);
     this.containers = this.#records;
   }
 
@@ -169,8 +171,8 @@ export class Engine implements AsyncDisposable {
         record,
         records: this.#records,
         options,
-        collectBytesMax: options.limits?.outputBytesMax ?? LIMITS.collectBytesMax,
-        logLimits: LIMITS.log,
+        collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
+        logLimits: LOG_LIMITS,
         files,
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
@@ -220,8 +222,8 @@ export class Engine implements AsyncDisposable {
       mounts,
       etcFiles: etcFiles(record.hostname, options.addHosts ?? []),
       readOnly: record.readOnly,
-      diskBytesMax: options.limits?.diskBytesMax ?? LIMITS.diskBytesMax,
-      inodesMax: options.limits?.inodesMax ?? LIMITS.inodesMax,
+      diskBytesMax: options.limits?.diskBytesMax ?? limits.DISK_BYTES_MAX,
+      inodesMax: options.limits?.inodesMax ?? limits.INODES_MAX,
     };
   }
 
@@ -237,8 +239,8 @@ export class Engine implements AsyncDisposable {
     const root = tree.openRoot(SUPERUSER);
     const user = resolveUser(
       record.user,
-      readTextFile(root, "/etc/passwd", LIMITS.passwdBytesMax) ?? "",
-      readTextFile(root, "/etc/group", LIMITS.passwdBytesMax) ?? "",
+      readTextFile(root, "/etc/passwd", limits.PASSWD_BYTES_MAX) ?? "",
+      readTextFile(root, "/etc/group", limits.PASSWD_BYTES_MAX) ?? "",
     );
     const env = needsHome ? [...record.env, `HOME=${user.home}`] : record.env;
     const workdir = record.workdir.replace(/(?<=.)\/+$/, "");
@@ -285,7 +287,7 @@ export class Engine implements AsyncDisposable {
         workdir,
         credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
         preopens: preopensOf(record, workdir),
-        descriptorsMax: LIMITS.descriptorsMax,
+        descriptorsMax: limits.DESCRIPTORS_MAX,
       },
     };
   }

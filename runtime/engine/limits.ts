@@ -1,12 +1,21 @@
-/** The engine's defaults. `spec/limits.json` gives each with its unit and reason; a test compares the two. */
-export const LIMITS = {
-  /** Bytes of one stream that a result holds. */
-  collectBytesMax: 16 * 1024 * 1024,
-  diskBytesMax: 8 * 1024 * 1024 * 1024,
-  inodesMax: 1_000_000,
-  tmpfsBytesMax: 64 * 1024 * 1024,
-  descriptorsMax: 1024,
-  /** What is read of an image's passwd and group. */
-  passwdBytesMax: 1024 * 1024,
-  log: { fileBytesMax: 10 * 1024 * 1024, fileCountMax: 3 },
-} as const;
+/** The engine's defaults. `spec/limits.json` gives each with its unit and reason; `test/unit/limits.test.ts` compares the two. */
+
+/** Bytes of one stream that a result holds. */
+export const COLLECT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What a container's writable layer may hold. */
+export const DISK_BYTES_MAX = 8 * 1024 * 1024 * 1024;
+export const INODES_MAX = 1_000_000;
+
+/** What one tmpfs may hold. */
+export const TMPFS_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Descriptors that a program may have open. */
+export const DESCRIPTORS_MAX = 1024;
+
+/** What is read of an image's passwd and group. */
+export const PASSWD_BYTES_MAX = 1024 * 1024;
+
+/** A log is rotated before a file would grow over this, and so many files are kept. */
+export const LOG_FILE_BYTES_MAX = 10 * 1024 * 1024;
+export const LOG_FILES_MAX = 3;

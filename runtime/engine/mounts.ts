@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { WpodError } from "../core/error.ts";
 import type { MountPlan } from "../core/kernel/spec.ts";
-import { LIMITS } from "./limits.ts";
+import { TMPFS_BYTES_MAX } from "./limits.ts";
 import type { MountSpec } from "./types.ts";
 
 const TMPFS_MODE = 0o1777;
@@ -21,7 +21,7 @@ export function planMounts(mounts: readonly MountSpec[]): MountPlan[] {
       source: mount.source ?? "",
       target,
       readOnly: mount.readOnly ?? false,
-      sizeBytesMax: mount.sizeBytesMax ?? LIMITS.tmpfsBytesMax,
+      sizeBytesMax: mount.sizeBytesMax ?? TMPFS_BYTES_MAX,
       mode: mount.mode ?? TMPFS_MODE,
     };
   });

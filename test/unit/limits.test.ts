@@ -1,0 +1,21 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as image from "../../runtime/core/image/limits.ts";
+import { RECORD_BYTES_MAX } from "../../runtime/core/log/cri.ts";
+import * as engine from "../../runtime/engine/limits.ts";
+
+test.each([
+  { of: "the engine", limits: engine },
+  { of: "images", limits: image },
+  { of: "logs", limits: { RECORD_BYTES_MAX } },
+])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
+  const file = new URL("../../spec/limits.json", import.meta.url);
+  const spec: { limits: { name: string; default: number }[] } = JSON.parse(readFileSync(file, "utf8"));
+  for (const [name, value] of Object.entries(limits)) {
+    if (name === "PATH_BYTES_MAX" || name === "NAME_BYTES_MAX") continue; // POSIX's own
+    expect({ name, value: spec.limits.find((limit) => limit.name === name)?.default }).toEqual({
+      name,
+      value,
+    });
+  }
+});
