@@ -8,6 +8,7 @@ import { compileSample } from "../../../samples/build.ts";
 import { makeImage } from "../../../samples/make-image.ts";
 import { SAMPLES, type SampleName, sampleDirectory } from "../../../samples/sample.ts";
 import { mustRun } from "../../fixtures/child.ts";
+import { engineForTest } from "../../fixtures/engine-for-test.ts";
 import { formatTranscript, parseTranscript, type TranscriptStep } from "../../fixtures/transcript.ts";
 import { runWasmtime } from "../../fixtures/wasmtime.ts";
 
@@ -17,6 +18,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(scratch, { recursive: true, force: true }));
 
+const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 const committed = (name: SampleName) => join(sampleDirectory(name), `${name}.wasm`);
 
 describe.each(SAMPLES)("%s", (name) => {
@@ -46,8 +48,28 @@ describe.each(SAMPLES)("%s", (name) => {
     expect(names.filter((path) => /^blobs.sha256.[0-9a-f]{64}$/.test(path))).toHaveLength(3);
   });
 
+  test("prints what its expected.txt says, under wpod", { timeout: 120_000 }, async () => {
+    const { layout, rootfs } = await extractLayer(name);
+    await mkdir(join(rootfs, "data"), { recursive: true });
+    const expected = await readFile(join(sampleDirectory(name), "expected.txt"), "utf8");
+    const seen: TranscriptStep[] = [];
+    await using test = await engineForTest();
+    // Each command is a container of its own, so what they share is a directory of the host.
+    const mounts = [{ type: "bind" as const, source: join(rootfs, "data"), target: "/data" }];
+    for (const { argv } of parseTranscript(expected)) {
+      const { exitCode, stdout, stderr } = await test.engine.run(`oci:${layout}`, {
+        entrypoint: argv,
+        mounts,
+      });
+      seen.push({ argv, output: `${decode(stdout)}${decode(stderr)}`, exitCode });
+    }
+    // Only the environment is the runtime's own.
+    const own = (transcript: string) => transcript.replace(/(?<=^Environment:\n)( {2}.*\n)+/m, "");
+    expect(own(formatTranscript(seen))).toBe(own(expected));
+  });
+
   test("prints what its expected.txt says, under wasmtime", { timeout: 120_000 }, async () => {
-    const rootfs = await extractLayer(name);
+    const { rootfs } = await extractLayer(name);
     const expected = await readFile(join(sampleDirectory(name), "expected.txt"), "utf8");
     const seen: TranscriptStep[] = [];
     for (const { argv } of parseTranscript(expected)) {
@@ -61,7 +83,7 @@ describe.each(SAMPLES)("%s", (name) => {
 });
 
 /** The only layer of a sample's image, unpacked by the machine's own tar. */
-async function extractLayer(name: SampleName): Promise<string> {
+async function extractLayer(name: SampleName): Promise<{ layout: string; rootfs: string }> {
   const layout = join(scratch, "layout");
   const rootfs = join(scratch, "rootfs");
   await makeImage(name, layout);
@@ -71,5 +93,5 @@ async function extractLayer(name: SampleName): Promise<string> {
   const manifest = JSON.parse(await readFile(await blob(index.manifests[0].digest), "utf8"));
   await cp(await blob(manifest.layers[0].digest), join(scratch, "layer.tar"));
   await mustRun("tar", ["-xf", "layer.tar", "-C", "rootfs"], { cwd: scratch });
-  return rootfs;
+  return { layout, rootfs };
 }
