@@ -21,7 +21,6 @@ const SOURCES: Record<string, string> = {
     program.command("modules").action(() => console.log(process.moduleLoadList.join(" ")));
     program.parseAsync();`,
   "runtime/cli/prestart.ts": `globalThis.prestarted = process.argv[2];`,
-  "runtime/cli/prestart.ts": `globalThis.process.title = "early";`,
   "runtime/engine/index.ts": `
     export { startWorker } from "./start.ts";
     export async function later(): Promise<string> { return (await import("./later.ts")).later; }`,
@@ -53,7 +52,6 @@ beforeEach(async () => {
   plan = {
     root,
     outDirectory: join(root, "dist"),
-    prestart: "runtime/cli/prestart.ts",
     prestart: "runtime/cli/prestart.ts",
     commandLine: "runtime/cli/main.ts",
     library: "runtime/engine/index.ts",
