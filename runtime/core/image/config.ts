@@ -101,8 +101,7 @@ export function parseConfig(bytes: Uint8Array, what: string): ParsedConfig {
   };
 }
 
-/** @throws WpodError IMAGE_INVALID */
-export function parseContainerConfig(object: JsonObject, what: string): ContainerConfig {
+function parseContainerConfig(object: JsonObject, what: string): ContainerConfig {
   const config: ContainerConfig = {};
   for (const key of ["User", "WorkingDir", "StopSignal"] as const) {
     const value = stringField(object, key, what);

@@ -44,8 +44,3 @@ const LAYER =
 export function isLayer(mediaType: string): boolean {
   return LAYER.test(mediaType);
 }
-
-/** A layer that registries don't keep, but that lies elsewhere, at the descriptor's `urls`. */
-export function isForeignLayer(mediaType: string): boolean {
-  return isLayer(mediaType) && /nondistributable|foreign/.test(mediaType);
-}

@@ -20,7 +20,6 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -96,14 +95,6 @@ export class Store {
   layer(diffId: Digest): LayerPaths {
     const path = join(this.root, "layers", "sha256", digestHex(diffId));
     return { tarPath: `${path}.tar`, indexPath: `${path}.index` };
-  }
-
-  hasLayerFiles(diffId: Digest): boolean {
-    const { tarPath, indexPath } = this.layer(diffId);
-    return (
-      statSync(tarPath, { throwIfNoEntry: false }) !== undefined &&
-      statSync(indexPath, { throwIfNoEntry: false }) !== undefined
-    );
   }
 
   /**
