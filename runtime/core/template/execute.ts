@@ -32,6 +32,13 @@ interface Variable {
   value: Value;
 }
 
+interface FieldUse {
+  /** Arguments, when it is to be called as a method. */
+  values: (() => Value[]) | undefined;
+  /** What messages call the type of what should have it. */
+  type: string;
+}
+
 /** How a list of nodes was left. */
 type Flow = "on" | "break" | "continue";
 
@@ -151,22 +158,24 @@ class Execution {
   #command(command: Command, dot: Value, final: readonly Value[]): Value {
     const [first, ...rest] = command.words as [Word, ...Word[]];
     const hasArguments = rest.length > 0 || final.length > 0;
+    const values = () => [...rest.map((word) => this.#argument(word, dot, "any")), ...final];
     switch (first.kind) {
       case "identifier":
         return this.#call(first, command, rest, dot, final);
       case "field":
       case "variable":
       case "chain":
-        return this.#word(first, dot, hasArguments);
+        return this.#word(first, dot, hasArguments ? values : undefined);
       default:
         this.#mark(first);
         if (hasArguments) throw this.#error(`can't give argument to non-function ${show(first)}`);
         if (first.kind === "nil") throw this.#error("nil is not a command");
-        return this.#word(first, dot, false);
+        return this.#word(first, dot, undefined);
     }
   }
 
-  #word(word: Word, dot: Value, hasArguments: boolean): Value {
+  /** @param values arguments for a method; undefined when there are none */
+  #word(word: Word, dot: Value, values: (() => Value[]) | undefined): Value {
     switch (word.kind) {
       case "dot":
         return dot;
@@ -182,31 +191,31 @@ class Execution {
         return this.#call(word, word, [], dot, []);
       case "field":
         this.#mark(word);
-        return this.#fields(dot, word.names, hasArguments);
+        return this.#fields(dot, word.names, values);
       case "variable": {
         this.#mark(word);
         const [name, ...names] = word.names;
         const value = this.#variables.findLast((variable) => variable.name === name)?.value;
-        if (names.length === 0 && hasArguments)
+        if (names.length === 0 && values !== undefined)
           throw this.#error(`can't give argument to non-function ${name}`);
-        return this.#fields(value, names, hasArguments);
+        return this.#fields(value, names, values);
       }
       case "chain": {
         this.#mark(word);
         if (word.base.kind === "nil") throw this.#error("indirection through explicit nil in <nil>");
-        const base = this.#word(word.base, dot, false);
+        const base = this.#word(word.base, dot, undefined);
         this.#mark(word);
-        return this.#fields(base, word.names, hasArguments);
+        return this.#fields(base, word.names, values);
       }
     }
   }
 
-  #fields(receiver: Value, names: readonly string[], hasArguments: boolean): Value {
+  #fields(receiver: Value, names: readonly string[], values: (() => Value[]) | undefined): Value {
     let value = receiver;
     let ofMap = false;
     for (const [index, name] of names.entries()) {
       const next = this.#field(value, name, {
-        hasArguments: hasArguments && index === names.length - 1,
+        values: index === names.length - 1 ? values : undefined,
         type: ofMap ? "interface {}" : typeName(value),
       });
       ofMap = isMap(value);
@@ -215,27 +224,28 @@ class Execution {
     return value;
   }
 
-  #field(
-    receiver: Value,
-    name: string,
-    { hasArguments, type }: { hasArguments: boolean; type: string },
-  ): Value {
+  #field(receiver: Value, name: string, use: FieldUse): Value {
     if (receiver === undefined) {
       if (this.#strictKeys) throw this.#error(`nil data; no entry for key ${JSON.stringify(name)}`);
       return undefined;
     }
     if (receiver === null) throw this.#error(`nil pointer evaluating interface {}.${name}`);
     if (isMap(receiver)) {
-      if (hasArguments) throw this.#error(`${name} is not a method but has arguments`);
-      if (this.#strictKeys && !receiver.has(name))
+      if (use.values !== undefined) throw this.#error(`${name} is not a method but has arguments`);
+      if (this.#strictKeys && !receiver.has(name)) {
         throw this.#error(`map has no entry for key ${JSON.stringify(name)}`);
+      }
       return receiver.get(name);
     }
     if (!isStruct(receiver) || !Object.hasOwn(receiver, name)) {
-      throw this.#error(`can't evaluate field ${name} in type ${type}`);
+      throw this.#error(`can't evaluate field ${name} in type ${use.type}`);
     }
-    if (hasArguments) throw this.#error(`${name} has arguments but cannot be invoked as function`);
-    return receiver[name];
+    const field = receiver[name];
+    if (typeof field === "function") return field(...(use.values?.() ?? []));
+    if (use.values !== undefined) {
+      throw this.#error(`${name} has arguments but cannot be invoked as function`);
+    }
+    return field;
   }
 
   #call(
@@ -290,7 +300,7 @@ class Execution {
         throw this.#error(`expected ${literal === "string" ? "string" : "integer"}; found ${show(word)}`);
       }
     }
-    const value = this.#word(word, dot, false);
+    const value = this.#word(word, dot, undefined);
     return this.#checked(value, parameter);
   }
 

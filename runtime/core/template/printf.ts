@@ -2,7 +2,17 @@
  * Go's `printf`, for the values that templates have.
  * @see https://pkg.go.dev/fmt#hdr-Printing
  */
-import { isMap, isSlice, isStruct, print, sortedKeys, toJson, typeName, type Value } from "./value.ts";
+import {
+  fieldsOf,
+  isMap,
+  isSlice,
+  isStruct,
+  print,
+  sortedKeys,
+  toJson,
+  typeName,
+  type Value,
+} from "./value.ts";
 
 /** A width that is asked for may fill memory. */
 const WIDTH_MAX = 10_000;
@@ -137,7 +147,7 @@ function goSyntax(value: Value): string {
       .map((key) => `${quote(key)}:${goSyntax(value.get(key))}`)
       .join(", ")}}`;
   if (isStruct(value))
-    return `${typeName(value).replace(/^\*/, "&")}{${Object.entries(value)
+    return `${typeName(value).replace(/^\*/, "&")}{${fieldsOf(value)
       .map(([key, item]) => `${key}:${goSyntax(item)}`)
       .join(", ")}}`;
   return toJson(value);

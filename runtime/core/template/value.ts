@@ -17,7 +17,14 @@ export type Value =
   | Struct;
 export type ValueMap = ReadonlyMap<string, Value>;
 export interface Struct {
-  readonly [field: string]: Value;
+  readonly [field: string]: Value | Method;
+}
+/** `{{.Label "name"}}`: called with what follows it, neither printed nor in JSON. */
+export type Method = (...values: Value[]) => Value;
+
+/** What is printed of a struct: all but its methods. */
+export function fieldsOf(value: Struct): [string, Value][] {
+  return Object.entries(value).filter((entry): entry is [string, Value] => typeof entry[1] !== "function");
 }
 
 /** Names the Go type of a struct, for messages; not a field. */
@@ -82,8 +89,8 @@ export function print(value: Value, outermost = false): string {
       .map((key) => `${key}:${print(value.get(key))}`)
       .join(" ")}]`;
   if (isStruct(value))
-    return `{${Object.values(value)
-      .map((item) => print(item))
+    return `{${fieldsOf(value)
+      .map(([, item]) => print(item))
       .join(" ")}}`;
   return String(value);
 }
@@ -118,7 +125,7 @@ export function toJson(value: Value): string {
       .join(",")}}`;
   }
   if (isStruct(value)) {
-    return `{${Object.entries(value)
+    return `{${fieldsOf(value)
       .map(([key, item]) => `${toJson(key)}:${toJson(item)}`)
       .join(",")}}`;
   }
