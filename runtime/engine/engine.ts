@@ -263,7 +263,7 @@ export class Engine implements AsyncDisposable {
         bytes: program.bytes,
         key: ofImage ? `${source.image!.id}:${program.path}` : undefined,
         source: {
-          path: program.path,
+          path: source.module === undefined ? program.path : source.given,
           image: source.image && { name: record.image, platform: source.image.platform },
         },
       },
