@@ -1,8 +1,9 @@
 /**
  * Finds where wasi-libc keeps the working directory of a program that has `chdir` in it, also when all names are stripped.
  *
- * It is one pointer in the program's data, which first points at "/". Three functions of libc use it, and two of them have types
- * that together nothing else has: `getcwd(buffer, size)` and `__wasilibc_find_relpath_alloc(path, prefix, relative, length, flag)`.
+ * It is one pointer in the program's data, which first points at "/". Few functions of libc use it, and one of them has a type
+ * that hardly anything else has: `__wasilibc_find_relpath_alloc(path, prefix, relative, length, flag)`; it is used beside
+ * `getcwd(buffer, size)` or `chdir(path)`.
  * Seen with wasi-libc of clang 16 to 22, of Zig 0.17 and of Rust 1.63, and after wasm-opt had inlined `chdir` itself.
  * @see https://github.com/WebAssembly/wasi-libc/blob/main/libc-bottom-half/sources/chdir.c
  */
@@ -53,7 +54,7 @@ export function findDirectoryVariable(
       const functions = [...places].map((place) => importedCount + place);
       if (functions.length > FUNCTION_COUNT_MAX) continue;
       const types = functions.map((index) => editor.typeOf(index));
-      if (types.some(isLookUp) && types.some(isGetcwd)) found.push({ address, functions });
+      if (types.some(isLookUp) && types.some(isNeighbour)) found.push({ address, functions });
     }
     return found.length === 1 ? found[0] : undefined;
   } catch (error) {
@@ -66,8 +67,9 @@ function isLookUp(type: FunctionType | undefined): boolean {
   return hasShape(type, 5);
 }
 
-function isGetcwd(type: FunctionType | undefined): boolean {
-  return hasShape(type, 2);
+/** `getcwd`, or `chdir`: a program may have only one of them as a function, when it doesn't call it or it was inlined. */
+function isNeighbour(type: FunctionType | undefined): boolean {
+  return hasShape(type, 2) || hasShape(type, 1);
 }
 
 function hasShape(type: FunctionType | undefined, paramCount: number): boolean {

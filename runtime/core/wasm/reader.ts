@@ -26,7 +26,7 @@ export class MalformedError extends Error {
 }
 
 /** Bytes that every module and component starts with: `\0asm`, a version and a layer (u16 each). */
-export const HEADER_BYTES = 8;
+const HEADER_BYTES = 8;
 
 export const SectionId = {
   custom: 0,

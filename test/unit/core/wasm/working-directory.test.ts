@@ -64,7 +64,15 @@ const RIGHT = [
   "/etc/x: in etc",
   "missing: No such file or directory",
 ];
-const END = [`short Result not representable`, "exact fits", `allocated ${DIRECTORY}`, "renamed yes", ""];
+const END = [
+  `short Result not representable`,
+  "exact fits",
+  `allocated ${DIRECTORY}`,
+  "memory holds",
+  `still ${DIRECTORY}`,
+  "renamed yes",
+  "",
+];
 
 describe("C", { timeout: 120_000 }, () => {
   test.each([
@@ -105,6 +113,13 @@ describe("C", { timeout: 120_000 }, () => {
       "x: in etc",
     ];
     expect(changing.output.split("\n").slice(0, expected.length)).toEqual(expected);
+  });
+
+  test("calls chdir and never getcwd, stripped", async () => {
+    const seen = await run(fileURLToPath(new URL("../../../../samples/files/files.wasm", import.meta.url)), [
+      "ls",
+    ]);
+    expect(seen).toMatchObject({ support: "variable", output: "name\nonly\n" });
   });
 
   test("stripped, without chdir: relative paths begin at the root, and it is known beforehand", async () => {
