@@ -6,12 +6,19 @@ import { generateName, isValidName } from "../core/container/name.ts";
 import { planProcess } from "../core/container/process-plan.ts";
 import { resolveUser } from "../core/container/user.ts";
 import { WpodError } from "../core/error.ts";
+import type { Digest } from "../core/image/digest.ts";
 import type { ImageRecord } from "../core/image/record.ts";
-import { assembleTree, SUPERUSER } from "../core/kernel/container-tree.ts";
+import {
+  assembleTree,
+  type ContainerTree,
+  SUPERUSER,
+  type TreeServices,
+} from "../core/kernel/container-tree.ts";
 import { type Program as FoundProgram, findProgram, readTextFile } from "../core/kernel/program.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
+import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers } from "./containers.ts";
@@ -227,6 +234,27 @@ export class Engine implements AsyncDisposable {
     };
   }
 
+  /** A layer that turns out damaged is set aside: the next import of the image brings it again. */
+  #assemble(source: Source, files: FilesSpec, services: TreeServices): ContainerTree {
+    try {
+      return assembleTree(files, services, undefined);
+    } catch (error) {
+      if (error instanceof WpodError && error.code === "BLOB_CORRUPT") {
+        for (const { diffId } of source.image?.layers ?? []) this.#setAsideIfDamaged(diffId);
+      }
+      throw error;
+    }
+  }
+
+  #setAsideIfDamaged(diffId: Digest): void {
+    const store = this.#openStore();
+    try {
+      openLayer(store.layer(diffId)).close();
+    } catch {
+      store.setAside(diffId);
+    }
+  }
+
   /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
   #prepare(
     source: Source,
@@ -235,7 +263,7 @@ export class Engine implements AsyncDisposable {
     { needsHome, onWarning }: { needsHome: boolean; onWarning: RunOptions["onWarning"] },
   ): Prepared {
     using services = treeServices();
-    const tree = assembleTree(files, services, undefined);
+    const tree = this.#assemble(source, files, services);
     const root = tree.openRoot(SUPERUSER);
     const user = resolveUser(
       record.user,

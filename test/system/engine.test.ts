@@ -1,5 +1,13 @@
 /** The engine as other programs use it: `runtime/engine/index.ts` in this process. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
@@ -271,4 +279,21 @@ test("an engine that was disposed of ends its guests and refuses new ones", asyn
   await other[Symbol.asyncDispose]();
   expect(container.status()).not.toBe("running");
   await expect(other.run("hello")).rejects.toMatchObject({ code: "USAGE" });
+});
+
+test("a damaged layer is named and set aside, and loading the image again brings it back", async () => {
+  const module = join(root, "module.wasm");
+  writeFileSync(module, readFileSync(FILES));
+  const image = await engine.images.import(module, "damaged");
+  const diffId = image.layers[0]!.diffId;
+  const tar = join(root, "layers", "sha256", `${diffId.slice("sha256:".length)}.tar`);
+  truncateSync(tar, 1000);
+  await expect(engine.run("damaged")).rejects.toMatchObject({
+    code: "BLOB_CORRUPT",
+    message: expect.stringContaining(diffId),
+  });
+  expect(existsSync(tar)).toBe(false);
+  expect((await engine.images.get("damaged")).id).toBe(image.id);
+  await engine.images.import(module, "damaged");
+  expect((await engine.run("damaged", { args: ["ls", "/"] })).exitCode).toBe(0);
 });
