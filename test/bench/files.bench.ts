@@ -13,7 +13,7 @@ const PHASES = [
   { name: "stat", ratioMax: 1 },
   { name: "open-read", ratioMax: 1 },
   { name: "readdir-10k", ratioMax: 1 },
-  { name: "readdir-100k", ratioMax: 1, rounds: 3 },
+  { name: "readdir-100k", ratioMax: 1, rounds: 1 },
   { name: "create-write-unlink", ratioMax: 1 },
   { name: "write-256m", ratioMax: 0.5, rounds: 5 },
   { name: "read-256m", ratioMax: 0.5, rounds: 5 },

@@ -12,9 +12,9 @@ export const WPOD = fileURLToPath(new URL("../../dist/bin/wpod.js", import.meta.
  */
 const PLAIN = `
 const { WASI } = require("node:wasi");
-const [, , module, root, ...args] = process.argv;
-const wasi = new WASI({ version: "preview1", args: [module, ...args], env: {}, preopens: { "/": root } });
-WebAssembly.instantiate(require("node:fs").readFileSync(module), wasi.getImportObject()).then(({ instance }) => {
+const [, , path, root, ...args] = process.argv;
+const wasi = new WASI({ version: "preview1", args: [path, ...args], env: {}, preopens: { "/": root } });
+WebAssembly.instantiate(require("node:fs").readFileSync(path), wasi.getImportObject()).then(({ instance }) => {
   process.exitCode = wasi.start(instance);
 });
 `;

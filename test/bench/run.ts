@@ -43,7 +43,8 @@ if (flags.list) {
     if (wanted.length > 0 && !wanted.some((name) => name.split("/")[0] === file)) continue;
     measured.push(...(await runFile(file)));
   }
-  if (measured.length === 0) throw new Error(`no benchmark is called ${wanted.join(" or ")}`);
+  if (measured.length === 0 && process.exitCode === undefined)
+    throw new Error(`no benchmark is called ${wanted.join(" or ")}`);
   const missed = measured.filter(({ reached }) => reached === false);
   if (!flags.json) console.log(`\n${measured.length} measured, ${missed.length} beyond their target`);
   if (flags.check && missed.length > 0) process.exitCode = 1;
@@ -57,9 +58,15 @@ async function runFile(file: string): Promise<Measured[]> {
   try {
     for (const bench of await cases({ directory, defer: (undo) => void undoing.push(undo) })) {
       if (!isWanted(`${file}/${bench.name}`)) continue;
-      const result = await measureCase({ ...bench, name: `${file}/${bench.name}` }, roundsOf(bench));
-      console.log(flags.json ? JSON.stringify(result) : describe(result));
-      measured.push(result);
+      try {
+        const result = await measureCase({ ...bench, name: `${file}/${bench.name}` }, roundsOf(bench));
+        console.log(flags.json ? JSON.stringify(result) : describe(result));
+        measured.push(result);
+      } catch (error) {
+        // The others can still be measured; the run has failed all the same.
+        console.error(`${file}/${bench.name}  FAILED\n  ${error instanceof Error ? error.message : error}`);
+        process.exitCode = 1;
+      }
     }
   } finally {
     for (const undo of undoing.reverse()) await undo();

@@ -1,5 +1,4 @@
 /** 1 GiB through `wpod run -i cat`, between two pipes of a shell, and the most memory that takes. */
-
 import assert from "node:assert/strict";
 import { mkdtemp, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";

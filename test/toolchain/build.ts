@@ -50,8 +50,11 @@ export async function buildDist({ types }: { types: boolean }): Promise<void> {
     const { bundle } = await import("./bundle.ts");
     const files = await bundle(PLAN);
     writeFileSync(bundleStamp, key);
-    const list = files.map(({ path, sizeBytes }) => `${path} ${Math.ceil(sizeBytes / 1024)} KiB`).join(", ");
-    process.stderr.write(`build: ${list} in ${Math.round(performance.now() - startedMs)} ms\n`);
+    const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+    const elapsedMs = Math.round(performance.now() - startedMs);
+    process.stderr.write(
+      `build: ${files.length} files, ${Math.ceil(sizeBytes / 1024)} KiB in ${elapsedMs} ms\n`,
+    );
   }
   if (types && readText(typesStamp) !== key) {
     await declare();
