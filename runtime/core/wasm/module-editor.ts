@@ -34,6 +34,8 @@ export class ModuleEditor {
   readonly #byId = new Map<number, Section>();
   #importedFunctionCount = 0;
   #importedGlobalCount = 0;
+  #functionTypes: number[] | undefined;
+  #typesRead: readonly FunctionType[] | "not plain" | undefined;
   readonly #types: number[][] = [];
   readonly #functions: { type: number; body: number[] }[] = [];
   readonly #globals: number[][] = [];
@@ -58,12 +60,9 @@ export class ModuleEditor {
    * garbage collection proposal groups types, which this doesn't count).
    */
   typeOf(functionIndex: number): FunctionType | undefined {
-    const functions = this.#vector(SectionId.function);
-    const place = functionIndex - this.#importedFunctionCount;
-    if (place < 0 || place >= functions.count) return undefined;
-    let typeIndex = 0;
-    for (let left = place; left >= 0; left--) typeIndex = functions.reader.u32();
-    return this.#plainTypes()?.[typeIndex];
+    this.#functionTypes ??= this.#readFunctionTypes();
+    const typeIndex = this.#functionTypes[functionIndex - this.#importedFunctionCount];
+    return typeIndex === undefined ? undefined : this.#plainTypes()?.[typeIndex];
   }
 
   /** @returns its index; undefined where types can't be counted, and nothing can be added */
@@ -187,7 +186,17 @@ export class ModuleEditor {
     return { count: section === undefined ? 0 : reader.count(), reader };
   }
 
-  #plainTypes(): FunctionType[] | undefined {
+  #readFunctionTypes(): number[] {
+    const { count, reader } = this.#vector(SectionId.function);
+    return Array.from({ length: count }, () => reader.u32());
+  }
+
+  #plainTypes(): readonly FunctionType[] | undefined {
+    if (this.#typesRead === undefined) this.#typesRead = this.#readPlainTypes() ?? "not plain";
+    return this.#typesRead === "not plain" ? undefined : this.#typesRead;
+  }
+
+  #readPlainTypes(): FunctionType[] | undefined {
     const { count, reader } = this.#vector(SectionId.type);
     const types: FunctionType[] = [];
     for (let left = count; left > 0; left--) {

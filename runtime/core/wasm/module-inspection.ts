@@ -55,6 +55,9 @@ export interface ModuleInspection {
   readonly sections: readonly Section[];
 }
 
+/** Programs linked from many languages name a few. */
+const PRODUCER_COUNT_MAX = 1000;
+
 /** Files that a linker has to make a program of first: "object" (`-c`), "library" (dynamically linked). */
 export type LinkerInput = "object" | "library";
 
@@ -155,7 +158,7 @@ function readProducers(bytes: Uint8Array, section: Section): Producer[] {
   try {
     for (let fields = reader.count(); fields > 0; fields--) {
       const field = reader.name();
-      for (let values = reader.count(); values > 0; values--) {
+      for (let values = reader.count(); values > 0 && producers.length < PRODUCER_COUNT_MAX; values--) {
         const name = reader.name();
         const version = reader.name();
         if (field === "language" || field === "processed-by" || field === "sdk")

@@ -50,6 +50,11 @@ const SECTION_NAMES = new Map<number, string>(Object.entries(SectionId).map(([na
 /** The order in which a module's sections stand, each at most once; custom ones stand anywhere. */
 export const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
+/** V8 takes no more of anything. A small file could else say so much that the lists of it fill the host's memory. */
+const COUNT_MAX = 1_000_000;
+/** V8 counts no custom sections. Real programs have some dozens. */
+const SECTION_COUNT_MAX = 10_000;
+
 /** The longest LEB128 of a `u32`. */
 const U32_BYTES_MAX = 5;
 
@@ -123,6 +128,7 @@ export class BinaryReader {
   /** A vector's length, which can't exceed what is left: each element takes a byte or more. */
   count(): number {
     const count = this.u32();
+    if (count > COUNT_MAX) this.#fail(`counts more than ${COUNT_MAX}`);
     if (count > this.end - this.offset) this.#fail("counts more than it holds");
     return count;
   }
@@ -181,8 +187,10 @@ const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export function walkSections(bytes: Uint8Array, visit: (section: Section) => void): void {
   const reader = new BinaryReader(bytes, HEADER_BYTES);
   let place = -1;
-  while (!reader.atEnd) {
+  for (let count = 1; !reader.atEnd; count++) {
     const start = reader.offset;
+    if (count > SECTION_COUNT_MAX)
+      throw new MalformedError(`has more than ${SECTION_COUNT_MAX} sections`, start);
     const id = reader.byte();
     const sectionName = SECTION_NAMES.get(id);
     if (sectionName === undefined) throw new MalformedError(`has an unknown section ${id}`, start);

@@ -3,7 +3,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inspect } from "../../../../runtime/core/wasm/inspect.ts";
 import { linkerInput, type ModuleInspection } from "../../../../runtime/core/wasm/module-inspection.ts";
-import { buildModule, type ExportPlan, modulePlan, producers } from "../../../fixtures/module-builder.ts";
+import {
+  buildModule,
+  type ExportPlan,
+  leb,
+  modulePlan,
+  producers,
+} from "../../../fixtures/module-builder.ts";
 import { clang, esbuildModule, pythonModule } from "../../../fixtures/programs/pinned.ts";
 import { WebAssembly } from "../../../fixtures/web-assembly.ts";
 
@@ -352,6 +358,46 @@ describe("a module", () => {
 
   test("65,536 pages are a memory", () => {
     expect(inspectModule(Uint8Array.from([...head, 5, 5, 1, 0, 0x80, 0x80, 0x04])).problem).toBeUndefined();
+  });
+});
+
+describe("a small file that says much", () => {
+  /** A section of `count` elements, all the same. */
+  const repeated = (id: number, count: number, element: number[]) => {
+    const content = [...leb(count), ...Array.from({ length: count }, () => element).flat()];
+    return Uint8Array.from([
+      0,
+      0x61,
+      0x73,
+      0x6d,
+      1,
+      0,
+      0,
+      0,
+      ...IMPORTED_TYPE,
+      id,
+      ...leb(content.length),
+      ...content,
+    ]);
+  };
+  const IMPORTED_TYPE = [1, 4, 1, 0x60, 0, 0];
+
+  test.each([
+    { count: 1_000_000, takes: true },
+    { count: 1_000_001, takes: false },
+  ])("$count imports: V8 and wpod agree", { timeout: 30_000 }, ({ count, takes }) => {
+    const bytes = repeated(2, count, [0, 0, 0, 0]);
+    expect(inspectModule(bytes).problem === undefined).toBe(takes);
+    expect(WebAssembly.validate(bytes)).toBe(takes);
+  });
+
+  test.each([
+    { count: 10_000, takes: true },
+    { count: 10_001, takes: false },
+  ])("$count custom sections", ({ count, takes }) => {
+    const sections = Array.from({ length: count }, () => [0, 1, 0]).flat();
+    const bytes = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...sections]);
+    expect(inspectModule(bytes).problem === undefined).toBe(takes);
   });
 });
 
