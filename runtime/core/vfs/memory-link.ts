@@ -16,7 +16,7 @@ import type { Dentry, DirectoryReader, MountFlags } from "./dentry.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { LayerPlace } from "./layer-merge.ts";
 import { MemoryFile } from "./memory-file.ts";
-import type { MemoryNode } from "./memory-node.ts";
+import { type MemoryNode, nodeError } from "./memory-node.ts";
 import { Mode } from "./mode.ts";
 
 /** As ext4's. It bounds how often one name can be charged to one inode. */
@@ -258,8 +258,10 @@ export class MemoryLink extends Link implements Dentry {
     const child = this.lookUp(name);
     return typeof child === "number" ? undefined : child;
   }
-  override createChild(name: string, node: Node = this.vol.createNode(Mode.regular | 0o666)): MemoryLink {
-    return this.attach(name, node as MemoryNode);
+  override createChild(name: string, node?: Node): MemoryLink {
+    const made = node ?? this.tree.makeNode(Mode.regular | 0o666, 0, 0);
+    if (made === undefined) throw nodeError("ENOSPC", "open");
+    return this.attach(name, made as MemoryNode);
   }
   override setChild(_name: string, _link?: Link): never {
     throw new Error("wpod defect: names are set by createChild and rename");

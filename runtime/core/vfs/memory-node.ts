@@ -219,7 +219,7 @@ export class MemoryNode extends Node {
   }
   override getBuffer(): MemfsBuffer {
     const bytes = new Uint8Array(this.getSize());
-    this.content?.read(bytes, 0);
+    if ((this.content?.read(bytes, 0) ?? 0) < 0) throw nodeError("EIO", "read");
     return asBuffer(bytes);
   }
   override setBuffer(buffer: MemfsBuffer): void {
