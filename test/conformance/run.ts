@@ -15,8 +15,8 @@ import { directoryName, type Ending, judge, readSuite, type SuiteCase } from "./
 const COMMAND_LINE = fileURLToPath(new URL("../../dist/bin/wpod.js", import.meta.url));
 const EXPECTATIONS = new URL("../../spec/conformance.json", import.meta.url);
 const TIMEOUT_MS = 60_000;
-/** What every run has. The day the command line has podman's `--unsetenv-all`, it belongs here. */
-const FLAGS = ["--rm"];
+/** What every run has: the suite's programs count their variables. */
+const FLAGS = ["--rm", "--unsetenv-all"];
 
 const checkout = process.argv[2];
 if (checkout === undefined || !existsSync(checkout)) {

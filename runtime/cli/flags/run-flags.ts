@@ -60,6 +60,11 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { long: "read-only", kind: "switch", help: "Let the container change none of its image's files" },
   { long: "rm", kind: "switch", help: "Remove the container when it has ended" },
+  {
+    long: "unsetenv-all",
+    kind: "switch",
+    help: "Leave out the image's environment and the defaults (PATH, HOME, HOSTNAME, container)",
+  },
   { long: "stop-signal", kind: "text", value: "signal", help: "Signal that asks the container to end" },
   {
     long: "timeout",

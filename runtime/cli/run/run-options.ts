@@ -30,6 +30,7 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     annotations: parsePairs(flags.list("annotation"), "annotation"),
     readOnly: flags.isOn("read-only"),
     remove: flags.isOn("rm"),
+    unsetEnvAll: flags.isOn("unsetenv-all"),
     // Nobody can ask for them after this process has ended.
     keepFiles: false,
     stdin: flags.isOn("interactive") ? "inherit" : "ignore",
