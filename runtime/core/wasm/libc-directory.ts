@@ -163,20 +163,21 @@ function likelyUses(bytes: Uint8Array, code: Section, pointers: ReadonlySet<numb
     begins[first | 0x8000] = 1;
   }
   const offsets: number[] = [];
-  for (let at = code.content; at < code.end - 3; at++) {
-    const byte = bytes[at]!;
-    if (byte !== I32_CONST && byte !== I32_LOAD && byte !== I32_STORE) continue;
-    const number = byte === I32_CONST ? at + 1 : at + 2;
-    if (begins[bytes[number]! | (bytes[number + 1]! << 8)] === 0) continue;
-    const address = addressAt(bytes, at, code.end);
+  const { end } = code;
+  for (let at = code.content + 2; at < end - 1; at++) {
+    if (begins[bytes[at]! | (bytes[at + 1]! << 8)] === 0) continue;
+    const start = bytes[at - 1] === I32_CONST ? at - 1 : at - 2;
+    const opcode = bytes[start]!;
+    if (opcode !== I32_CONST && opcode !== I32_LOAD && opcode !== I32_STORE) continue;
+    const address = addressAt(bytes, start, end);
     if (address === undefined || !pointers.has(address)) continue;
-    offsets.push(at);
+    offsets.push(start);
     if (offsets.length > USE_COUNT_MAX) break;
   }
   return offsets;
 }
 
-/** The number in a constant, or the offset of a load or store of an aligned word; quick, since it is asked at every such byte. */
+/** The number in a constant, or the offset of a load or store of an aligned word; quick, since it is asked often. */
 function addressAt(bytes: Uint8Array, start: number, end: number): number | undefined {
   let at = start + 1;
   if (bytes[start] !== I32_CONST) {
