@@ -182,7 +182,7 @@ describe("what is committed", () => {
   test("has a test beside every unit test's source", () => {
     // test/unit mirrors the sources: a test whose source was renamed is looked for in vain.
     const orphans = files
-      .filter((path) => /^test\/unit\/.*\.test\.ts$/.test(path))
+      .filter((path) => /^test\/unit\/.+\/.*\.test\.ts$/.test(path))
       .filter(
         (path) => !sourceFoldersOf(path).some((folder) => files.some((file) => file.startsWith(folder))),
       );
