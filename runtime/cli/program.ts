@@ -62,7 +62,7 @@ class Node extends Command {
     return this.parent instanceof Node ? `${this.parent.path} ${this.name()}` : this.name();
   }
 
-  protected printHelp(flags: readonly Flag[]): never {
+  protected printHelp(flags: readonly Flag[]): void {
     for (const flag of flags) {
       if (flag.later !== undefined || flag.hidden) continue;
       const option = new Option(helpOptionFlags(flag), flag.help);
@@ -70,7 +70,6 @@ class Node extends Command {
       this.addOption(option);
     }
     this.outputHelp();
-    throw new EarlyEnd(0);
   }
 }
 
@@ -109,11 +108,14 @@ class Branch extends Node {
     const rules = { flags: this.#flags, interspersed: false, command: this.path };
     const parsed = parseFlags(args, rules);
     checkLogLevel(parsed.text("log-level"));
-    if (parsed.isOn("help")) this.printHelp(this.#flags);
+    if (parsed.isOn("help")) {
+      this.printHelp(this.#flags);
+      throw new EarlyEnd(0);
+    }
     this.answer(parsed);
     const [verb, ...rest] = parsed.operands;
     if (verb === undefined) this.#refuseNothing();
-    if (verb === "help" && this.parent === null) return { operands: rest, unknown: ["--help"] };
+    if (verb === "help" && this.parent === null) return this.parseOptions([...rest, "--help"]);
     if (this.commands.some((command) => command.name() === verb || command.aliases().includes(verb))) {
       return { operands: [verb], unknown: rest };
     }
@@ -126,7 +128,7 @@ class Branch extends Node {
   protected answer(_flags: ParsedFlags): void {}
 
   #refuseNothing(): never {
-    this.outputHelp();
+    this.printHelp(this.#flags);
     throw new WpodError("USAGE", `missing command '${this.path} COMMAND'`);
   }
 
@@ -189,6 +191,7 @@ class Leaf extends Node {
         formatHelp: (command, helper) => podmanHelp(command, helper, spec.examples),
       });
       this.printHelp(this.#flags);
+      throw new EarlyEnd(0);
     }
     return { operands: [...this.#parsed.operands], unknown: [] };
   }

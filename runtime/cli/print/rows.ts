@@ -29,9 +29,9 @@ export function printRows(
   output: Output,
 ): void {
   const { format = "table" } = options;
-  const isTable = format === "table" || format.startsWith("table ");
+  const isTable = format.startsWith("table");
   const source = isTable
-    ? format.slice("table".length).trim() || layout.table
+    ? format.slice("table".length).replace(/^(\s|\\t)+/, "") || layout.table
     : format === "json"
       ? "{{json .}}"
       : format;

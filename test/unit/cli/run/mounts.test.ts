@@ -1,0 +1,124 @@
+import { expect, test } from "vitest";
+import { parseMount } from "../../../../runtime/cli/run/mount.ts";
+import { parseTmpfs, parseVolume } from "../../../../runtime/cli/run/volume.ts";
+import { WpodError } from "../../../../runtime/core/error.ts";
+
+function refusal(act: () => unknown): string {
+  try {
+    return `taken: ${JSON.stringify(act())}`;
+  } catch (error) {
+    if (!(error instanceof WpodError)) throw error;
+    return `${error.code} ${error.message}`;
+  }
+}
+
+const VOLUMES = [
+  { text: "/a:/b", mount: { source: "/a", target: "/b", readOnly: false } },
+  { text: "/a:/b:ro", mount: { source: "/a", target: "/b", readOnly: true } },
+  { text: "/a:/b:rw,Z", mount: { source: "/a", target: "/b", readOnly: false } },
+  { text: "/a:/b:Z,ro", mount: { source: "/a", target: "/b", readOnly: true } },
+  { text: "./a:/b", mount: { source: "/work dir/a", target: "/b", readOnly: false } },
+  { text: ".:/b", mount: { source: "/work dir", target: "/b", readOnly: false } },
+  { text: "../a:/b", mount: { source: "/a", target: "/b", readOnly: false } },
+  { text: "/a b:/c d", mount: { source: "/a b", target: "/c d", readOnly: false } },
+  {
+    text: String.raw`C:\x:/y`,
+    windows: true,
+    mount: { source: String.raw`C:\x`, target: "/y", readOnly: false },
+  },
+  { text: "c:/x y:/y:ro", windows: true, mount: { source: "c:/x y", target: "/y", readOnly: true } },
+];
+
+test.each(VOLUMES)("-v $text", ({ text, windows = false, mount }) => {
+  expect(parseVolume(text, "/work dir", windows)).toEqual({ type: "bind", ...mount });
+});
+
+const VOLUME_REFUSALS = [
+  [":/x", "MOUNT_INVALID host directory cannot be empty"],
+  ["/x:", "MOUNT_INVALID container directory cannot be empty"],
+  ["", "MOUNT_INVALID container directory cannot be empty"],
+  ["/a:/b:/c:/d", "MOUNT_INVALID incorrect volume format, should be host-dir:ctr-dir[:option]: /a:/b:/c:/d"],
+  ["/a:/b:exec", 'MOUNT_INVALID -v /a:/b:exec: invalid option "exec", it can be ro or rw'],
+  ["/a:/b:", 'MOUNT_INVALID -v /a:/b:: invalid option "", it can be ro or rw'],
+  ["/a:/b:ro,rw", "MOUNT_INVALID -v /a:/b:ro,rw: it can't be both ro and rw"],
+  ["name:/b", "UNSUPPORTED name:/b: named volumes are not supported yet"],
+  ["a/b:/b", "UNSUPPORTED a/b:/b: named volumes are not supported yet"],
+  ["/b", "UNSUPPORTED -v /b: anonymous volumes are not supported yet"],
+  // Elsewhere than on Windows a letter names a volume.
+  ["c:/y", "UNSUPPORTED c:/y: named volumes are not supported yet"],
+];
+
+test.each(VOLUME_REFUSALS)("-v %s is refused", (text, message) => {
+  expect(refusal(() => parseVolume(text, "/", false))).toBe(message);
+});
+
+const MOUNTS = [
+  { text: "type=bind,source=/a,target=/b", mount: { type: "bind", source: "/a", target: "/b" } },
+  { text: "type=bind,src=/a,dst=/b,ro", mount: { type: "bind", source: "/a", target: "/b", readOnly: true } },
+  {
+    text: "type=bind,src=/a,destination=/b,readonly=false",
+    mount: { type: "bind", source: "/a", target: "/b", readOnly: false },
+  },
+  { text: 'type=bind,"src=/a,b",dst=/c', mount: { type: "bind", source: "/a,b", target: "/c" } },
+  { text: 'type=bind,"src=/a""b",dst=/c', mount: { type: "bind", source: '/a"b', target: "/c" } },
+  { text: "type=bind,src=./a,dst=/b", mount: { type: "bind", source: "/w/a", target: "/b" } },
+  {
+    text: "TYPE=bind,src=/a=b,dst=/b,bind-propagation=rprivate",
+    mount: { type: "bind", source: "/a=b", target: "/b" },
+  },
+  { text: "type=tmpfs,dst=/t", mount: { type: "tmpfs", target: "/t" } },
+  {
+    text: "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=0700",
+    mount: { type: "tmpfs", target: "/t", sizeBytesMax: 1048576, mode: 0o700 },
+  },
+];
+
+test.each(MOUNTS)("--mount $text", ({ text, mount }) => {
+  expect(parseMount(text, "/w", false)).toEqual(mount);
+});
+
+const MOUNT_REFUSALS = [
+  ["type=bind,src=/a", "target is required"],
+  ["type=bind,src=/a,dst=", "target is required"],
+  ["type=bind,dst=/b", "source is required for a bind mount"],
+  ["type=bind,src=,dst=/b", "source is required for a bind mount"],
+  ["type=foo,dst=/b", "invalid mount type 'foo'"],
+  ["type=tmpfs,src=/a,dst=/b", "unexpected key 'source' for type tmpfs"],
+  ["type=bind,src=/a,dst=/b,tmpfs-size=1m", "unexpected key 'tmpfs-size' for type bind"],
+  ["type=bind,src=/a,dst=/b,foo=bar", "unexpected key 'foo' for type bind"],
+  ["type=bind,src=/a,dst=/b,readonly=maybe", "invalid value for readonly: maybe"],
+  ["type=bind,src=/a,dst=/b,bind-propagation=shared", "bind-propagation=shared is not supported"],
+  ["type=bind,oops,dst=/b", "invalid field 'oops' must be a key=value pair"],
+  ['type=bind,"src=/a,dst=/b', "its quotes don't match"],
+];
+
+test.each(MOUNT_REFUSALS)("--mount %s is refused", (text, why) => {
+  expect(refusal(() => parseMount(text, "/", false))).toBe(
+    `MOUNT_INVALID invalid argument ${JSON.stringify(text)} for "--mount" flag: ${why}`,
+  );
+});
+
+test("--mount: volumes come later, also as the default type", () => {
+  for (const text of ["type=volume,src=v,dst=/b", "src=v,dst=/b"]) {
+    expect(refusal(() => parseMount(text, "/", false))).toBe(
+      `UNSUPPORTED --mount ${text}: mounts of type volume are not supported yet`,
+    );
+  }
+});
+
+test.each([
+  ["/t", { target: "/t" }],
+  ["/t:size=64k,mode=700", { target: "/t", sizeBytesMax: 65536, mode: 0o700 }],
+  ["/t:ro,noexec,nosuid,nodev", { target: "/t", readOnly: true }],
+])("--tmpfs %s", (text, mount) => {
+  expect(parseTmpfs(text)).toEqual({ type: "tmpfs", ...mount });
+});
+
+test.each([
+  ["/t:bogus", 'MOUNT_INVALID --tmpfs /t:bogus: unknown option "bogus"'],
+  ["/t:mode=8", 'MOUNT_INVALID --tmpfs /t:mode=8: invalid mode "8", it is octal: 1777'],
+  ["/t:mode=10000", 'MOUNT_INVALID --tmpfs /t:mode=10000: invalid mode "10000", it is octal: 1777'],
+  ["/t:size=x", "USAGE invalid size: 'x'"],
+])("--tmpfs %s is refused", (text, message) => {
+  expect(refusal(() => parseTmpfs(text))).toBe(message);
+});
