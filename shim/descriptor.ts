@@ -83,8 +83,8 @@ export class Descriptor {
   }
 
   /**
-   * Why something may not be done: what POSIX says of such a file; else EBADF when it isn't open for that; else
-   * ENOTCAPABLE, when the guest has given the right away.
+   * Why something may not be done: what POSIX says of such a file; else EBADF when it isn't open for that (EINVAL for
+   * its size, as Linux has it); else ENOTCAPABLE, when the guest has given the right away.
    */
   refusal(right: Rights): Errno {
     const type = this.file.type;
@@ -94,6 +94,7 @@ export class Descriptor {
     }
     if (type !== FileType.directory && type !== FileType.regularFile && (STREAM & right) === 0)
       return Errno.ESPIPE;
+    if (type === FileType.regularFile && right === Rights.FD_FILESTAT_SET_SIZE) return Errno.EINVAL;
     if ((right & (Rights.FD_READ | Rights.FD_WRITE | REGULAR_FILE_WRITTEN)) !== 0) return Errno.EBADF;
     return type === FileType.directory && (DIRECTORY & right) === 0 ? Errno.EBADF : Errno.ENOTCAPABLE;
   }

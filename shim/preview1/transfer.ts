@@ -73,7 +73,7 @@ export function writeVector(
   const total = measure(memory, iovsPtr, iovsCount);
   if (total <= 0) return total;
   if (total <= GATHER_BYTES_MAX) {
-    const source = gather(memory, iovsPtr, iovsCount, total);
+    const source = memory.gather(iovsPtr, iovsCount, total);
     if (source === undefined) return -Errno.EFAULT;
     return offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset);
   }
@@ -104,25 +104,6 @@ function measure(memory: GuestMemory, iovsPtr: number, iovsCount: number): numbe
     totalBytes += sizeBytes;
   }
   return totalBytes > TOTAL_BYTES_MAX ? -Errno.EINVAL : totalBytes;
-}
-
-/** The bytes of all buffers in a row: a view where one of them has them all, else a copy. */
-function gather(
-  memory: GuestMemory,
-  iovsPtr: number,
-  iovsCount: number,
-  totalBytes: number,
-): Uint8Array | undefined {
-  const gathered = new Uint8Array(totalBytes);
-  let at = 0;
-  for (let index = 0; index < iovsCount; index++) {
-    const source = memory.iovec(iovsPtr + index * IOVEC.sizeBytes);
-    if (source === undefined || at + source.length > totalBytes) return undefined;
-    if (source.length === totalBytes) return source;
-    gathered.set(source, at);
-    at += source.length;
-  }
-  return gathered.subarray(0, at);
 }
 
 /** Something has been read already: a pipe must not make the guest wait for more. */
