@@ -34,9 +34,10 @@ Try next:
   node ${wpod} images
   node ${wpod} run --rm files
   node ${wpod} run --rm -w /data files cat welcome.txt
-  node ${wpod} run --rm --read-only files write /data/new text
+  node ${wpod} run --rm --read-only files write /data/new text     (is refused)
   node ${wpod} run --rm -v ${quoted(join(root, "samples"))}:/mnt:ro files tree /mnt
-The images are yours to remove: node ${wpod} rmi hello files`);
+Remove the images again:
+  node ${wpod} rmi hello files`);
 
 function step(what: string): void {
   console.log(`> ${what}`);
