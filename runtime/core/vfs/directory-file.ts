@@ -129,25 +129,13 @@ export class DirectoryFile implements OpenFile {
   openAt(path: string, options: OpenOptions): OpenFile | Failure {
     if (options.create && options.directory) return -Errno.EINVAL;
     const walk = this.table.walk;
-    const isNew = options.create && options.exclusive;
-    const follow = isNew ? Follow.never : options.followLast ? Follow.always : Follow.beforeSlash;
-    const failure = this.#walk(walk, path, follow);
-    if (failure < 0) {
-      // Linux looks at the slash before it looks at the file.
-      return failure === -Errno.ENOTDIR && options.create && path.endsWith("/")
-        ? this.#createSlash(path)
-        : failure;
-    }
+    const failure = this.#walk(walk, path, followToOpen(options));
+    if (failure < 0) return failure;
+    // Linux doesn't look at what is there.
     if (options.create && walk.slash) return -Errno.EISDIR;
     return walk.found === undefined
       ? this.#create(walk, options)
       : this.#openFound(walk, walk.found, options);
-  }
-
-  /** `open("file/", O_CREAT)`: EISDIR when the directory that holds it can be reached. */
-  #createSlash(path: string): Failure {
-    const failure = this.#walk(this.table.walk, path, Follow.never);
-    return failure < 0 ? failure : -Errno.EISDIR;
   }
 
   #openFound(walk: PathWalk, found: Dentry, options: OpenOptions): OpenFile | Failure {
@@ -362,6 +350,12 @@ export class DirectoryFile implements OpenFile {
     }
     return 0;
   }
+}
+
+function followToOpen(options: OpenOptions): Follow {
+  if (options.create && (options.exclusive || !options.followLast)) return Follow.never;
+  if (options.create) return Follow.toCreate;
+  return options.followLast ? Follow.always : Follow.beforeSlash;
 }
 
 /** Something is mounted there: what was found is the root of a mount, or carries one. */

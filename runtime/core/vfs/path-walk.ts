@@ -24,6 +24,8 @@ export const Follow = {
   /** Only when a slash follows it: `lstat`. */
   beforeSlash: 1,
   always: 2,
+  /** Always, but for a name with a slash behind it: `open` with O_CREAT refuses that without looking at it. */
+  toCreate: 3,
 } as const;
 export type Follow = (typeof Follow)[keyof typeof Follow];
 
@@ -131,10 +133,7 @@ export class PathWalk {
         childMount = covering;
         child = covering.root;
       }
-      if (
-        child.type === FileType.symbolicLink &&
-        (!isLast || follow === Follow.always || (slash && follow === Follow.beforeSlash))
-      ) {
+      if (child.type === FileType.symbolicLink && (!isLast || follows(follow, slash))) {
         if (++linkCount > SYMLINKS_MAX) return -Errno.ELOOP;
         const target = child.readTarget();
         if (typeof target === "number") return target;
@@ -150,7 +149,7 @@ export class PathWalk {
         continue;
       }
       if (isLast) {
-        if (slash && follow !== Follow.never && child.type !== FileType.directory) return -Errno.ENOTDIR;
+        if (slash && follows(follow, slash) && child.type !== FileType.directory) return -Errno.ENOTDIR;
         this.found = child;
         this.foundMount = childMount;
         this.name = name;
@@ -199,6 +198,11 @@ export class PathWalk {
     this.directoryMount = mount;
     return true;
   }
+}
+
+/** Is a link in the last component followed, and so taken for a directory if a slash stands behind it? */
+function follows(follow: Follow, slash: boolean): boolean {
+  return follow === Follow.always || (slash ? follow === Follow.beforeSlash : follow === Follow.toCreate);
 }
 
 function skipSlashes(path: string, from: number): number {

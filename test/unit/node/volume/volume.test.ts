@@ -119,8 +119,9 @@ test("promises and descriptors", async () => {
   await volume.promises.writeFile("/p", "promised");
   expect(await volume.promises.readFile("/p", "utf8")).toBe("promised");
   await volume.promises.rename("/p", "/q");
-  await using handle = await volume.promises.open("/q", "r");
+  const handle = await volume.promises.open("/q", "r");
   expect((await handle.stat()).size).toBe(8);
+  await handle.close();
   volume.utimesSync("/q", 1, 2);
   expect(volume.statSync("/q").mtimeMs).toBe(2000);
   volume.chmodSync("/q", 0o600);
