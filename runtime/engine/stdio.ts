@@ -1,11 +1,11 @@
 /** Joins the three streams of a guest to what the caller wants: its own streams, buffers, functions, or nothing. */
 import { closeSync } from "node:fs";
-import { Readable, type Writable } from "node:stream";
+import { Readable } from "node:stream";
 import type { Bell } from "../core/ipc/bell.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import type { StreamSpec } from "../core/kernel/spec.ts";
 import { descriptorKind, directWriteDescriptor } from "../node/stdio/descriptor.ts";
-import { emptyRing, fillRing, openStdin, openStdout, streamTaker } from "../node/stdio/ring-pump.ts";
+import { emptyRing, fillRing, openStdin, streamTaker } from "../node/stdio/ring-pump.ts";
 import type { InputSource, OutputTarget } from "./types.ts";
 
 /** A pipe of Linux holds as much; larger rings didn't move bytes faster. */
@@ -77,8 +77,10 @@ function inherit(fd: 1 | 2, bell: Bell): OutputJoint {
   if (descriptorKind(fd) === "missing") return plainJoint({ kind: "null" });
   const direct = directWriteDescriptor(fd);
   if (direct === undefined) {
-    const stream = openStdout(fd);
-    return joinTaker(streamTaker(stream), bell, () => endOf(stream));
+    // Node's own stream: the descriptor stays this process's, open, and shared with others as it was.
+    const stream = fd === 1 ? process.stdout : process.stderr;
+    stream.on("error", ignore);
+    return joinTaker(streamTaker(stream), bell, () => void stream.off("error", ignore));
   }
   return plainJoint({ kind: "descriptor", fd: direct.fd }, () => {
     if (direct.owned) closeSync(direct.fd);
@@ -132,10 +134,5 @@ function collect(bell: Bell, bytesMax: number): OutputJoint {
   };
 }
 
-function endOf(stream: Writable): Promise<void> {
-  return new Promise((resolve) => {
-    stream.once("close", () => resolve());
-    stream.once("error", () => resolve());
-    stream.end(() => stream.destroy());
-  });
-}
+/** A write that fails is told to whoever wrote. */
+function ignore(): void {}

@@ -88,8 +88,3 @@ export function openStdin(fd = 0): Readable {
     highWaterMark: PIPE_CHUNK_BYTES,
   } as object);
 }
-
-/** Standard output of this process where the guest's thread can't write it directly. */
-export function openStdout(fd: number): Writable {
-  return new Socket({ fd, readable: false, writable: true } as object);
-}
