@@ -190,6 +190,29 @@ describe("what is committed", () => {
   });
 });
 
+describe("documents", () => {
+  const documents = files.filter((path) => path.endsWith(".md"));
+
+  test("link to files that are there", () => {
+    const broken = documents.flatMap((path) =>
+      [...read(path).matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)]
+        .map(([, target = ""]) => posix.join(posix.dirname(path), target))
+        .filter((target) => !existsSync(join(ROOT, target)))
+        .map((target) => `${path}: ${target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test("the map for contributors names places that are there", () => {
+    const places = [
+      ...read("CONTRIBUTING.md").matchAll(/`((?:\.ci|\.github|runtime|samples|shim|spec|test)\/[\w./-]*)`/g),
+    ].map(([, place = ""]) => place);
+    expect(places.length).toBeGreaterThan(20);
+    const isExample = (place: string) => place.endsWith("tar.test.ts");
+    expect(places.filter((place) => !isExample(place) && !existsSync(join(ROOT, place)))).toEqual([]);
+  });
+});
+
 describe("data in spec/", () => {
   interface Code {
     meaning: string;
