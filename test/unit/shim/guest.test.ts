@@ -23,3 +23,28 @@ test("what is open at the start always fits", () => {
   expect(guest.descriptors.get(3)).toBeDefined();
   expect(guest.descriptors.hasRoom()).toBe(false);
 });
+
+test("a guest whose memory is shared is served like any other, also after it has grown", () => {
+  const memory = new WebAssembly.Memory({ initial: 1, maximum: 3, shared: true });
+  const guest = new TestGuest({ memory, args: ["ä"] });
+  const size = guest.put(8, "ä-file");
+  expect(guest.call("path_open", 3, 0, 8, size, 1, 66n, 0n, 0, 64)).toBe(Errno.ESUCCESS);
+  memory.grow(1);
+  const far = 100_000; // only there since it has grown
+  guest.put(far, "content");
+  guest.iovecs(512, [
+    [far, 3],
+    [far + 3, 4],
+  ]);
+  expect(guest.call("fd_write", 4, 512, 2, far + 64)).toBe(Errno.ESUCCESS);
+  expect(guest.u32(far + 64)).toBe(7);
+  guest.bytes.fill(0, far, far + 7);
+  expect(guest.call("fd_pread", 4, 512, 2, 0n, 64)).toBe(Errno.ESUCCESS);
+  expect(Buffer.from(guest.bytes.slice(far, far + 7)).toString()).toBe("content");
+  expect(guest.call("fd_readdir", 3, far, 256, 0n, 64)).toBe(Errno.ESUCCESS);
+  expect(Buffer.from(guest.bytes.slice(far, far + guest.u32(64))).includes("ä-file")).toBe(true);
+  expect(guest.call("args_get", 128, far)).toBe(Errno.ESUCCESS);
+  expect([...guest.bytes.slice(far, far + 3)]).toEqual([0xc3, 0xa4, 0]);
+  expect(guest.call("random_get", far, 32)).toBe(Errno.ESUCCESS);
+  expect(guest.bytes.slice(far, far + 32).every((byte) => byte === 0)).toBe(false);
+});

@@ -14,7 +14,7 @@ export interface ProbeCall {
 
 /** Where results are: errnos from 0 on, 4 bytes each; the calls may write from `OUT_PTR` on. */
 export const OUT_PTR = 2048;
-export const DUMP_BYTES = 4096;
+const DUMP_BYTES = 4096;
 const TEXT_PTR = 8192;
 const DUMP_IOVEC_PTR = 4096;
 const MODULE = "wasi_snapshot_preview1";

@@ -36,7 +36,7 @@ export class CollectingSink implements ByteSink {
 }
 
 /** Time passes only while somebody waits. */
-export class TestTime {
+class TestTime {
   realtimeNs = START_NS;
   monotonicNs = 5_000n;
   /** Every wait, as it was asked for. */
