@@ -9,7 +9,7 @@ import {
 import { inspect } from "../core/wasm/inspect.ts";
 import { capMemory } from "../core/wasm/memory-cap.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
-import type { ModuleInspection } from "../core/wasm/module-inspection.ts";
+import { inspectModule, type ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
 export interface Program {
@@ -79,15 +79,16 @@ function prepare(
 ): { prepared: Uint8Array; startsInWorkdir: boolean } {
   let prepared = bytes;
   let startsInWorkdir = true;
-  if (workdir !== "/") {
-    const entered = enterWorkingDirectory(bytes, inspection, workdir);
-    prepared = entered.bytes;
-    startsInWorkdir = relativePathsWork(entered.support);
-  }
   if (memoryBytesMax !== undefined) {
     const capped = capMemory(prepared, memoryBytesMax);
     if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-    prepared = watchMemory(capped.bytes);
+    prepared = watchMemory(capped.bytes, inspection.memories);
+  }
+  // Behind the watch: a page that the working directory takes is not the program's wish.
+  if (workdir !== "/") {
+    const entered = enterWorkingDirectory(prepared, inspectModule(prepared), workdir);
+    prepared = entered.bytes;
+    startsInWorkdir = relativePathsWork(entered.support);
   }
   return { prepared, startsInWorkdir };
 }

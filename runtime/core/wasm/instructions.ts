@@ -6,17 +6,10 @@
  * @see https://webassembly.github.io/spec/core/binary/instructions.html
  */
 
+import { MalformedError } from "./reader.ts";
+
 /** Where an instruction starts, and its opcode: `0xFC08` and the like for those with a prefix. */
 export type InstructionVisitor = (opcode: number, startOffset: number, endOffset: number) => void;
-
-export class InstructionError extends Error {
-  readonly offset: number;
-
-  constructor(message: string, offset: number) {
-    super(message);
-    this.offset = offset;
-  }
-}
 
 // How the bytes behind an opcode are laid out.
 const NONE = 0;
@@ -136,7 +129,7 @@ function table(rows: readonly (readonly [number, number, number])[]): Uint8Array
 
 /**
  * Visits each instruction in `bytes[start, end)`.
- * @throws InstructionError an opcode that isn't known, or one that ends outside
+ * @throws MalformedError an opcode that isn't known, or one that ends outside
  */
 export function walkInstructions(
   bytes: Uint8Array,
@@ -160,7 +153,7 @@ export function walkInstructions(
     at = kind === NONE ? at : skipImmediate(bytes, at, end, kind, opcode);
     visit(opcode, instructionStart, at);
   }
-  if (at !== end) throw new InstructionError("an instruction ends outside its function", end);
+  if (at !== end) throw new MalformedError("has an instruction that ends outside its function", end);
 }
 
 function skipImmediate(bytes: Uint8Array, at: number, end: number, kind: number, opcode: number): number {
@@ -196,7 +189,7 @@ function skipImmediate(bytes: Uint8Array, at: number, end: number, kind: number,
     case SIXTEEN_BYTES:
       return at + 16;
     default:
-      throw new InstructionError(`unknown instruction 0x${opcode.toString(16)}`, at);
+      throw new MalformedError(`has an unknown instruction 0x${opcode.toString(16)}`, at);
   }
 }
 
@@ -206,7 +199,7 @@ function skipNumber(bytes: Uint8Array, at: number, end: number): number {
   for (let index = at; index < limit; index++) {
     if (bytes[index]! < 0x80) return index + 1;
   }
-  throw new InstructionError("a number doesn't end", at);
+  throw new MalformedError("has a number that doesn't end", at);
 }
 
 function smallNumber(bytes: Uint8Array, at: number, after: number): number {
@@ -222,7 +215,7 @@ function skipMemarg(bytes: Uint8Array, at: number, end: number): number {
 }
 
 /** `0x63` and `0x64` are references with a heap type behind; everything else is one signed number. */
-export function skipValueType(bytes: Uint8Array, at: number, end: number): number {
+function skipValueType(bytes: Uint8Array, at: number, end: number): number {
   const code = bytes[at]!;
   return code === 0x63 || code === 0x64 ? skipNumber(bytes, at + 1, end) : skipNumber(bytes, at, end);
 }

@@ -7,7 +7,7 @@
  * Seen with wasi-libc of clang 16 to 22, of Zig 0.17 and of Rust 1.63, and after wasm-opt had inlined `chdir` itself.
  * @see https://github.com/WebAssembly/wasi-libc/blob/main/libc-bottom-half/sources/chdir.c
  */
-import { InstructionError, walkInstructions } from "./instructions.ts";
+import { walkInstructions } from "./instructions.ts";
 import type { FunctionType, ModuleEditor } from "./module-editor.ts";
 import { ValueType } from "./module-editor.ts";
 import type { ModuleInspection } from "./module-inspection.ts";
@@ -58,7 +58,7 @@ export function findDirectoryVariable(
     }
     return found.length === 1 ? found[0] : undefined;
   } catch (error) {
-    if (error instanceof MalformedError || error instanceof InstructionError) return undefined;
+    if (error instanceof MalformedError) return undefined;
     throw error;
   }
 }

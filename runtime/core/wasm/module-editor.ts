@@ -1,10 +1,12 @@
 /**
- * Adds to a module: types, globals and functions behind those that are there, and code at the start of functions that are there.
+ * Adds to a module: types, globals, functions and exports behind those that are there, code at the start of functions that are
+ * there, and code in place of single instructions.
  * Nothing is renumbered, so that everything else stays as it is, names included. Sections that aren't touched are copied whole.
  */
 import { assert } from "../error.ts";
 import { concatenate } from "./bytes.ts";
 import { walkImports } from "./import-section.ts";
+import { walkInstructions } from "./instructions.ts";
 import {
   BinaryReader,
   MalformedError,
@@ -27,6 +29,8 @@ export interface FunctionType {
 const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const FUNCTION_FORM = 0x60;
 const END = 0x0b;
+/** Of an export. */
+const GLOBAL_KIND = 3;
 
 export class ModuleEditor {
   readonly #bytes: Uint8Array;
@@ -39,7 +43,9 @@ export class ModuleEditor {
   readonly #types: number[][] = [];
   readonly #functions: { type: number; body: number[] }[] = [];
   readonly #globals: number[][] = [];
+  readonly #exports: number[][] = [];
   readonly #inserted = new Map<number, number[]>();
+  #replaced: { opcode: number; code: (index: number) => readonly number[] } | undefined;
 
   /** @throws MalformedError */
   constructor(bytes: Uint8Array) {
@@ -87,11 +93,16 @@ export class ModuleEditor {
 
   /**
    * @param type index of its type
-   * @param locals count of i32 behind its parameters
+   * @param locals count of them behind its parameters, all of `localType`
    * @param code instructions without the `end` of the function
    */
-  addFunction(type: number, locals: number, code: readonly number[]): number {
-    const declared = locals === 0 ? [0] : [1, ...unsigned(locals), ValueType.i32];
+  addFunction(
+    type: number,
+    locals: number,
+    code: readonly number[],
+    localType: ValueType = ValueType.i32,
+  ): number {
+    const declared = locals === 0 ? [0] : [1, ...unsigned(locals), localType];
     this.#functions.push({ type, body: [...declared, ...code, END] });
     return this.#importedFunctionCount + this.#vector(SectionId.function).count + this.#functions.length - 1;
   }
@@ -102,12 +113,26 @@ export class ModuleEditor {
     this.#inserted.set(functionIndex - this.#importedFunctionCount, code);
   }
 
+  exportGlobal(name: string, index: number): void {
+    const bytes = new TextEncoder().encode(name);
+    this.#exports.push([...unsigned(bytes.length), ...bytes, GLOBAL_KIND, ...unsigned(index)]);
+  }
+
+  /**
+   * Each instruction of this opcode, in all functions that the module defines, becomes other code.
+   * @param code from the number that stands behind the opcode
+   */
+  replaceInstruction(opcode: number, code: (index: number) => readonly number[]): void {
+    this.#replaced = { opcode, code };
+  }
+
   /** @throws MalformedError */
   finish(): Uint8Array {
     const added = new Map<number, number[][]>([
       [SectionId.type, this.#types],
       [SectionId.function, this.#functions.map(({ type }) => unsigned(type))],
       [SectionId.global, this.#globals],
+      [SectionId.export, this.#exports],
       [SectionId.code, this.#functions.map(({ body }) => [...unsigned(body.length), ...body])],
     ]);
     const pieces: Uint8Array[] = [HEADER];
@@ -116,7 +141,7 @@ export class ModuleEditor {
       finished.add(id);
       const elements = added.get(id) ?? [];
       const section = this.#byId.get(id);
-      if (elements.length > 0 || (id === SectionId.code && this.#inserted.size > 0)) {
+      if (elements.length > 0 || (id === SectionId.code && this.#changesCode)) {
         pieces.push(...this.#extended(id, elements));
       } else if (section !== undefined) {
         pieces.push(this.#bytes.subarray(section.start, section.end));
@@ -150,34 +175,54 @@ export class ModuleEditor {
     return [Uint8Array.from([id, ...unsigned(sizeBytes)]), ...content];
   }
 
+  get #changesCode(): boolean {
+    return this.#inserted.size > 0 || this.#replaced !== undefined;
+  }
+
   /** The bodies in pieces: what lies between two changed ones is one piece. */
   #code(reader: BinaryReader, count: number): Uint8Array[] {
     const { bytes } = reader;
     const pieces: Uint8Array[] = [];
-    const wanted = [...this.#inserted].sort(([a], [b]) => a - b);
+    const last = this.#replaced === undefined ? Math.max(-1, ...this.#inserted.keys()) : count - 1;
+    if (last >= count) throw new MalformedError("has fewer functions than it says", reader.offset);
     let copied = reader.offset;
-    let place = 0;
-    for (const [changed, code] of wanted) {
-      if (changed >= count) throw new MalformedError("has fewer functions than it says", reader.offset);
-      for (; place < changed; place++) reader.skip(reader.u32());
+    for (let place = 0; place <= last; place++) {
       const start = reader.offset;
       const sizeBytes = reader.u32();
       const body = new BinaryReader(bytes, reader.offset, reader.offset + sizeBytes);
       reader.skip(sizeBytes);
-      place++;
-      body.skipLocals();
-      const locals = bytes.subarray(body.end - sizeBytes, body.offset);
-      pieces.push(
-        bytes.subarray(copied, start),
-        Uint8Array.from(unsigned(sizeBytes + code.length)),
-        locals,
-        Uint8Array.from(code),
-        bytes.subarray(body.offset, body.end),
-      );
+      const changed = this.#body(body, this.#inserted.get(place));
+      if (changed === undefined) continue;
+      pieces.push(bytes.subarray(copied, start), Uint8Array.from(unsigned(changed.length)), changed);
       copied = body.end;
     }
     pieces.push(bytes.subarray(copied, reader.end));
     return pieces;
+  }
+
+  /** One function's body with what was asked for; undefined where nothing changes. */
+  #body(body: BinaryReader, inserted: readonly number[] | undefined): Uint8Array | undefined {
+    if (inserted === undefined && this.#replaced === undefined) return undefined;
+    const { bytes, end } = body;
+    const pieces: Uint8Array[] = [];
+    let copied = body.offset;
+    body.skipLocals();
+    if (inserted !== undefined) {
+      pieces.push(bytes.subarray(copied, body.offset), Uint8Array.from(inserted));
+      copied = body.offset;
+    }
+    if (this.#replaced !== undefined) {
+      const { opcode, code } = this.#replaced;
+      walkInstructions(bytes, body.offset, end, (found, start, after) => {
+        if (found !== opcode) return;
+        const index = new BinaryReader(bytes, start + 1, after).u32();
+        pieces.push(bytes.subarray(copied, start), Uint8Array.from(code(index)));
+        copied = after;
+      });
+    }
+    if (pieces.length === 0) return undefined;
+    pieces.push(bytes.subarray(copied, end));
+    return concatenate(pieces);
   }
 
   #vector(id: number): { count: number; reader: BinaryReader } {
