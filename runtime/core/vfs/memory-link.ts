@@ -1,11 +1,10 @@
 /**
  * A name in memory: memfs's Link as a dentry. Only what can't be judged above is decided here.
  *
- * The base computes paths when a link is made or moved, for a whole subtree; here they are computed when asked for, so
- * that renaming a directory costs the same whatever is in it.
+ * A Link by its members, as `MemoryNode` is a Node. memfs computes paths when a link is made or moved, for a whole subtree;
+ * here they are computed when asked for, so that renaming a directory costs the same whatever is in it.
  */
-import { Link } from "@jsonjoy.com/fs-core/lib/Link.js";
-import type { Node } from "@jsonjoy.com/fs-core/lib/Node.js";
+import type { Link } from "@jsonjoy.com/fs-core/lib/Link.js";
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../shim/abi/system.ts";
@@ -25,11 +24,31 @@ const LINK_COUNT_MAX = 65_000;
 /** What files have in place of children: one for all. */
 const NO_CHILDREN = new ChildMap();
 
-export class MemoryLink extends Link implements Dentry {
-  declare node: MemoryNode;
-  declare parent: MemoryLink | undefined;
-  declare children: ChildMap;
+/** What memfs's code may use of a link. */
+type LinkMembers = Omit<
+  Pick<Link, keyof Link>,
+  | "changes"
+  | "vol"
+  | "node"
+  | "parent"
+  | "children"
+  | "getNode"
+  | "setNode"
+  | "getChild"
+  | "createChild"
+  | "setChild"
+  | "deleteChild"
+>;
+
+export class MemoryLink implements LinkMembers, Dentry {
+  node: MemoryNode;
+  parent: MemoryLink | undefined;
+  readonly children: ChildMap;
   readonly tree: FileSystem;
+  name: string;
+  ino: number;
+  /** memfs counts the children here; only its own `rmdir` asks, which we don't use. */
+  length = 0;
   mountCount = 0;
   /** Where it stands in its parent's `ChildMap`. */
   slot = 0;
@@ -41,8 +60,9 @@ export class MemoryLink extends Link implements Dentry {
   isRemoved = false;
 
   constructor(tree: FileSystem, parent: MemoryLink | undefined, name: string, node: MemoryNode) {
-    super(tree as unknown as Link["vol"], parent, name);
     this.tree = tree;
+    this.parent = parent;
+    this.name = name;
     this.node = node;
     this.ino = node.ino;
     this.children = node.type === FileType.directory ? new ChildMap() : NO_CHILDREN;
@@ -235,38 +255,47 @@ export class MemoryLink extends Link implements Dentry {
 
   // From here on: memfs's own interface.
 
-  override get steps(): string[] {
+  get steps(): string[] {
     const steps: string[] = [];
     for (let link: MemoryLink | undefined = this; link !== undefined; link = link.parent)
       steps.push(link.name);
     return steps.reverse();
   }
-  override set steps(_steps: string[]) {}
-  override syncSteps(): void {}
-  override getName(): string {
+  set steps(_steps: string[]) {}
+  syncSteps(): void {}
+  getName(): string {
     return this.name;
   }
-  override setNode(node: Node): void {
-    this.node = node as MemoryNode;
+  setNode(node: MemoryNode): void {
+    this.node = node;
     this.ino = node.ino;
   }
-  override getNode(): MemoryNode {
+  getNode(): MemoryNode {
     return this.node;
   }
   /** Unlike the base's, it leaves atime alone. */
-  override getChild(name: string): MemoryLink | undefined {
+  getPath(): string {
+    return this.steps.join("/");
+  }
+  getParentPath(): string {
+    return this.steps.slice(0, -1).join("/") || "/";
+  }
+  toJSON(): ReturnType<Link["toJSON"]> {
+    return { steps: this.steps, ino: this.ino, children: [...this.children.keys()] };
+  }
+  getChild(name: string): MemoryLink | undefined {
     const child = this.lookUp(name);
     return typeof child === "number" ? undefined : child;
   }
-  override createChild(name: string, node?: Node): MemoryLink {
+  createChild(name: string, node?: MemoryNode): MemoryLink {
     const made = node ?? this.tree.makeNode(Mode.regular | 0o666, 0, 0);
     if (made === undefined) throw nodeError("ENOSPC", "open");
-    return this.attach(name, made as MemoryNode);
+    return this.attach(name, made);
   }
-  override setChild(_name: string, _link?: Link): never {
+  setChild(): never {
     throw new Error("wpod defect: names are set by createChild and rename");
   }
-  override deleteChild(link: Link): void {
-    this.detach(link.name, link as MemoryLink);
+  deleteChild(link: MemoryLink): void {
+    this.detach(link.name, link);
   }
 }

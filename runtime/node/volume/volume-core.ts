@@ -7,8 +7,8 @@
  */
 import { createError, createStatError } from "@jsonjoy.com/fs-core/lib/errors.js";
 import type { File } from "@jsonjoy.com/fs-core/lib/File.js";
-import type { Link } from "@jsonjoy.com/fs-core/lib/Link.js";
-import type { Node } from "@jsonjoy.com/fs-core/lib/Node.js";
+import { Link } from "@jsonjoy.com/fs-core/lib/Link.js";
+import { Node } from "@jsonjoy.com/fs-core/lib/Node.js";
 import type { IProcess } from "@jsonjoy.com/fs-core/lib/process.js";
 import { Err, Ok, type Result } from "@jsonjoy.com/fs-core/lib/result.js";
 import { Superblock } from "@jsonjoy.com/fs-core/lib/Superblock.js";
@@ -17,7 +17,7 @@ import { FsEvent, type FsEventType } from "@jsonjoy.com/fs-core/lib/watch/FsEven
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import type { FileSystem } from "../../core/vfs/file-system.ts";
-import type { MemoryLink } from "../../core/vfs/memory-link.ts";
+import { MemoryLink } from "../../core/vfs/memory-link.ts";
 import { MemoryNode } from "../../core/vfs/memory-node.ts";
 import { MountTable } from "../../core/vfs/mount-table.ts";
 import { Follow } from "../../core/vfs/path-walk.ts";
@@ -47,7 +47,7 @@ export class VolumeCore extends Superblock {
     this.#files = files;
     this.#table = new MountTable(files);
     this.#top = this.#table.openRoot(SUPERUSER);
-    this.root = files.root;
+    this.root = asLink(files.root);
   }
 
   override createNode(mode: number): Node {
@@ -55,7 +55,7 @@ export class VolumeCore extends Superblock {
     if (!(#files in this) || this.#files === undefined) return super.createNode(mode);
     const node = this.#files.makeNode(mode, 0, 0);
     if (node === undefined) throw createError("ENOSPC", "open");
-    return node;
+    return asNode(node);
   }
 
   /** Nodes go when nobody has a name or a description of them: they count themselves. */
@@ -95,14 +95,14 @@ export class VolumeCore extends Superblock {
   /** An open file holds its node, also when its last name goes. */
   override openLink(link: Link, flags: number, resolveSymlinks?: boolean, filename?: string): File {
     const file = super.openLink(link, flags, resolveSymlinks, filename);
-    if (file.node instanceof MemoryNode) file.node.hold();
+    if (isOurs(file.node)) file.node.hold();
     return file;
   }
 
   protected override closeFile(file: File): void {
     const isOpen = this.fds[file.fd] !== undefined;
     super.closeFile(file);
-    if (isOpen && file.node instanceof MemoryNode) file.node.drop();
+    if (isOpen && isOurs(file.node)) file.node.drop();
   }
 
   override readonly link = (from: string, to: string): void => {
@@ -120,8 +120,7 @@ export class VolumeCore extends Superblock {
     const moved = this.#find(absolute(from), false);
     const steps = typeof moved === "number" ? [] : moved.steps;
     this.#check(this.#top.renameAt(absolute(from), this.#top, absolute(to)), "rename", from, to);
-    if (typeof moved !== "number")
-      this.emit(new FsEvent(Event.move as FsEventType, moved.steps, moved.node, moved, steps));
+    if (typeof moved !== "number") this.#emitFor(Event.move, moved, steps);
   };
 
   override readonly rmdir = (path: string, recursive = false): void => {
@@ -163,14 +162,32 @@ export class VolumeCore extends Superblock {
 
   #tell(type: number, path: string): void {
     const link = this.#find(absolute(path), false);
-    if (typeof link !== "number") this.emit(new FsEvent(type as FsEventType, link.steps, link.node, link));
+    if (typeof link !== "number") this.#emitFor(type, link);
   }
 
   #tellRemoved(link: MemoryLink | number): void {
-    if (typeof link !== "number") {
-      this.emit(new FsEvent(Event.remove as FsEventType, link.steps, link.node, link));
-    }
+    if (typeof link !== "number") this.#emitFor(Event.remove, link);
   }
+
+  #emitFor(type: number, link: MemoryLink, stepsBefore?: string[]): void {
+    this.emit(new FsEvent(type as FsEventType, link.steps, asNode(link.node), asLink(link), stepsBefore));
+  }
+}
+
+// Our nodes and links have all members of memfs's; from here on they are what `instanceof` asks for, too.
+Object.setPrototypeOf(MemoryNode.prototype, Node.prototype);
+Object.setPrototypeOf(MemoryLink.prototype, Link.prototype);
+
+function asNode(node: MemoryNode): Node {
+  return node as unknown as Node;
+}
+
+function asLink(link: MemoryLink): Link {
+  return link as unknown as Link;
+}
+
+function isOurs(node: object): node is MemoryNode {
+  return node instanceof MemoryNode;
 }
 
 function absolute(path: string): string {
