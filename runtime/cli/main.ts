@@ -3,8 +3,12 @@ import "./prestart.ts";
 import { Engine } from "../engine/index.ts";
 import { VERSION } from "../engine/version.ts";
 import type { Context } from "./context.ts";
+import { EXIT_WPOD } from "./exit.ts";
 import { OUTPUT } from "./output.ts";
 import { runCommandLine } from "./program.ts";
+
+// Until the command has answered: a process that ends because nothing is left to wait for has failed.
+process.exitCode = EXIT_WPOD;
 
 let engine: Engine | undefined;
 

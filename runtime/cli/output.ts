@@ -5,6 +5,8 @@
 import { writeSync } from "node:fs";
 import type { Output } from "./context.ts";
 
+/** 128 + SIGPIPE. */
+const EXIT_BROKEN_PIPE = 141;
 /** How long to wait for a reader whose pipe is full. */
 const RETRY_MS = 5;
 
@@ -22,10 +24,11 @@ function writeAll(fd: number, text: string | Uint8Array): void {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "EAGAIN") {
         Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
-      } else if (code === "EPIPE") {
-        // Nobody reads any more: `wpod ps | head -1`.
-        process.exit(0);
-      } else if (code === "EBADF") {
+      } else if (code === "EPIPE" && fd === 1) {
+        // Nobody reads any more, as in `wpod logs -f c | head -1`: end as a program does that SIGPIPE ends.
+        process.exit(EXIT_BROKEN_PIPE);
+      } else if (code === "EPIPE" || code === "EBADF") {
+        // There is nobody to tell, and the exit status still says how it went.
         return;
       } else {
         throw error;

@@ -1,7 +1,8 @@
 /** `wpod load`: images from a file, or from standard input. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { isatty } from "node:tty";
 import { WpodError } from "../../core/error.ts";
 import { printable } from "../../core/format/printable.ts";
@@ -32,10 +33,9 @@ compressed, or the directory of an OCI layout.`,
       input === undefined
         ? await withSpooledInput((path) => context.engine().images.load(path, options))
         : await context.engine().images.load(input, options);
-    for (const { id, tags } of images) {
-      for (const name of tags.length === 0 ? [id] : tags)
-        context.output.out(`Loaded image: ${printable(name)}\n`);
-    }
+    // One image may come under several names, and then several times.
+    const names = new Set(images.flatMap(({ id, tags }) => (tags.length === 0 ? [id] : tags)));
+    for (const name of names) context.output.out(`Loaded image: ${printable(name)}\n`);
     return 0;
   },
 };
@@ -48,8 +48,6 @@ async function withSpooledInput<T>(use: (path: string) => Promise<T>): Promise<T
       "cannot read from terminal, use command-line redirection or the --input flag",
     );
   }
-  const { createReadStream, createWriteStream } = await import("node:fs");
-  const { pipeline } = await import("node:stream/promises");
   const directory = mkdtempSync(join(tmpdir(), "wpod-load-"));
   try {
     const path = join(directory, "image.tar");

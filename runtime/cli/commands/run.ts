@@ -21,10 +21,10 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
   ],
   checkOperands: atLeast(1),
   async run(context, flags) {
-    const signals = passSignals();
     const [image] = flags.operands;
     const options = await runOptions(flags, context);
     options.onWarning = (message) => context.output.error(`Warning: ${message}\n`);
+    const signals = passSignals();
     const engine = context.engine();
     const cidfile = flags.text("cidfile");
     const container =

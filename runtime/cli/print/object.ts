@@ -2,6 +2,7 @@
 import { printableLines } from "../../core/format/printable.ts";
 import { compileTemplate, type TemplateOptions } from "../../core/template/execute.ts";
 import { fromJson } from "../../core/template/value.ts";
+import { unescapeFormat } from "./format-text.ts";
 
 const INDENT = 4;
 
@@ -13,7 +14,7 @@ export function toText(data: unknown): string {
 /** @throws TemplateError */
 export function formatObject(data: unknown, format: string, options: TemplateOptions = {}): string {
   if (format === "json") return `${escapeMarks(JSON.stringify(data))}\n`;
-  const template = compileTemplate(format.replaceAll("\\t", "\t").replaceAll("\\n", "\n"), options);
+  const template = compileTemplate(unescapeFormat(format), options);
   return printableLines(`${template.execute(fromJson(data))}\n`);
 }
 

@@ -6,6 +6,7 @@ import { printableLines } from "../../core/format/printable.ts";
 import { compileTemplate } from "../../core/template/execute.ts";
 import type { Value } from "../../core/template/value.ts";
 import type { Output } from "../context.ts";
+import { unescapeFormat } from "./format-text.ts";
 import { alignColumns } from "./table.ts";
 
 export interface ListLayout {
@@ -35,7 +36,7 @@ export function printRows(
     : format === "json"
       ? "{{json .}}"
       : format;
-  const template = compileTemplate(source.replaceAll("\\t", "\t").replaceAll("\\n", "\n"));
+  const template = compileTemplate(unescapeFormat(source));
   const lines = rows.map((row) => template.execute(row));
   if (isTable && !options.noHeading) lines.unshift(template.execute(new Map(Object.entries(layout.headers))));
   if (lines.length === 0) return;

@@ -98,6 +98,8 @@ test.each([
   ["--format {{.Labels}}", "a=1,b=2\nevil\\e[2J=x\\u202e\n"],
   ['--format {{.Label␣"a"}}', "1\n\n"],
   ["--format {{json␣.Labels}}", '"a=1,b=2"\n"evil\\\\e[2J=x\\\\u202e"\n'],
+  ['--format {{"\\n"}}', "\n\n\n\n"],
+  ['--format {{"a\\tb"}}\\t|', "a\tb\t|\na\tb\t|\n"],
   ["-n 1 --format {{.Names}}", "one\n"],
   ["-l --format {{.Names}}", "one\n"],
   ["-f name=tw --format {{.Names}}", "two\n"],
