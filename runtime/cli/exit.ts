@@ -4,8 +4,8 @@ import type { ErrorCode } from "../core/error.ts";
 /** wpod failed, not the program. @see https://docs.docker.com/engine/containers/run/#exit-status */
 export const EXIT_WPOD = 125;
 /** The program was found, and can't be run. */
-export const EXIT_NOT_EXECUTABLE = 126;
-export const EXIT_NOT_FOUND = 127;
+const EXIT_NOT_EXECUTABLE = 126;
+const EXIT_NOT_FOUND = 127;
 /** A name that isn't there, for the commands that podman answers so. */
 const EXIT_UNKNOWN = 1;
 /** It is in use, for the commands that podman answers so. */

@@ -62,7 +62,7 @@ export function containerRow(container: ContainerInfo, nowMs: number, whole: boo
 }
 
 /** `Up 5 seconds`, `Exited (0) 3 minutes ago`, `Created`. */
-export function statusText(container: ContainerInfo, nowMs: number): string {
+function statusText(container: ContainerInfo, nowMs: number): string {
   switch (container.status) {
     case "created":
       return "Created";
@@ -74,7 +74,7 @@ export function statusText(container: ContainerInfo, nowMs: number): string {
 }
 
 /** `a=1,b=2`, keys in order. */
-export function pairs(labels: Readonly<Record<string, string>>): string {
+function pairs(labels: Readonly<Record<string, string>>): string {
   return Object.keys(labels)
     .sort()
     .map((key) => `${key}=${labels[key]}`)

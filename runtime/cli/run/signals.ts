@@ -1,5 +1,5 @@
 /** Signals to `wpod run` go to its container; what comes before there is one, or a second time, ends this process. */
-import { constants } from "node:os";
+import { parseSignal } from "../../core/container/signal.ts";
 import type { Container } from "../../engine/types.ts";
 
 const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1"] as const;
@@ -16,7 +16,7 @@ export function passSignals(): SignalPass {
   let seen = false;
   const pass = (signal: NodeJS.Signals) => {
     if (seen) process.exit(KILLED);
-    if (container === undefined) process.exit(128 + constants.signals[signal]);
+    if (container === undefined) process.exit(128 + parseSignal(signal)!.number);
     seen = true;
     // It may have ended by itself just now.
     container.kill(signal === KILL_SIGNAL ? "SIGKILL" : signal).catch(() => {});
