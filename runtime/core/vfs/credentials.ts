@@ -34,7 +34,7 @@ export function isPermitted(file: Owned, credentials: Credentials, wanted: numbe
   return (mode & wanted) === wanted;
 }
 
-export function isMember(credentials: Credentials, gid: number): boolean {
+function isMember(credentials: Credentials, gid: number): boolean {
   return credentials.gid === gid || credentials.groups.includes(gid);
 }
 

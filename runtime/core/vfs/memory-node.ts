@@ -28,7 +28,7 @@ export interface NodeOwner {
 export type DeviceOpener = (options: OpenOptions, credentials: Credentials) => OpenFile | Failure;
 
 /** Bits of what differs from the layer that a node came from. */
-export const Change = { none: 0, attributes: 1, content: 2 } as const;
+const Change = { none: 0, attributes: 1, content: 2 } as const;
 
 type MemfsBuffer = Node["buf"];
 const NS_PER_MS = 1_000_000n;

@@ -12,10 +12,10 @@ import type { Dentry } from "./dentry.ts";
 import type { Mount } from "./mount.ts";
 import { utf8Length } from "./utf8.ts";
 
-export const NAME_BYTES_MAX = 255;
+const NAME_BYTES_MAX = 255;
 /** Linux counts the NUL that ends a path; WASI has none, so one byte less. */
 export const PATH_BYTES_MAX = 4095;
-export const SYMLINKS_MAX = 40;
+const SYMLINKS_MAX = 40;
 
 /** What becomes of a symbolic link in the last component. */
 export const Follow = {

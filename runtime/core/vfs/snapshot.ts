@@ -93,7 +93,7 @@ export function buffersOf(state: FileSystemState): ArrayBuffer[] {
 }
 
 /** Loaded directories, each before those in it. Without recursion: a guest may nest as deep as it has inodes. */
-export function loadedDirectories(root: MemoryLink): MemoryLink[] {
+function loadedDirectories(root: MemoryLink): MemoryLink[] {
   const directories = [root];
   for (const link of directories) {
     if (link.children.pending !== undefined) continue;
@@ -105,12 +105,12 @@ export function loadedDirectories(root: MemoryLink): MemoryLink[] {
 }
 
 /** It is where the layers put it. */
-export function staysInPlace(link: MemoryLink): boolean {
+function staysInPlace(link: MemoryLink): boolean {
   return link.origin !== undefined && link.origin.parent === link.parent && link.origin.name === link.name;
 }
 
 /** Of `directories`, as `loadedDirectories` gives them: those that differ from their layers, or something under them does. */
-export function changedDirectories(directories: readonly MemoryLink[]): Set<MemoryLink> {
+function changedDirectories(directories: readonly MemoryLink[]): Set<MemoryLink> {
   const changed = new Set<MemoryLink>();
   for (let index = directories.length - 1; index >= 0; index--) {
     const link = directories[index]!;
