@@ -12,6 +12,11 @@ export class Guest {
   readonly descriptors: DescriptorTable;
   readonly args: StringList;
   readonly environ: StringList;
+  /**
+   * What unwinds the program: its own end, or a defect of the runtime. WebAssembly can catch it (`catch_all`) and go
+   * on, so every further call throws it again, and it is how the program ended whatever `_start` does.
+   */
+  ended: { readonly thrown: unknown } | undefined;
   /** Filled and read within one call. */
   readonly stat: Stat = {
     device: 0n,

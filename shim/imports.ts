@@ -49,7 +49,41 @@ function provide(guest: Guest, asked: ModuleImport, provided: Provided): unknown
   if (asked.kind === "memory") return provided.memory;
   if (asked.kind !== "function") return undefined;
   const bound = VERSIONS.get(asked.module)?.get(asked.name)?.bind(guest);
-  return bound === undefined ? undefined : Object.freeze(bound);
+  return bound === undefined ? undefined : Object.freeze(callUntilEnd(guest, bound));
+}
+
+type Call = (a?: never, b?: never, c?: never, d?: never, e?: never, f?: never) => number;
+type LongCall = (...parameters: [...Parameters<Call>, g?: never, h?: never, i?: never]) => number;
+
+/**
+ * Nothing runs for a guest after its end; see `Guest.ended`. Parameters are written out, as V8 calls them cheaply.
+ * V8 fills missing ones with undefined, and drops what is too many.
+ */
+function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): LongCall {
+  const end = (thrown: unknown): unknown => {
+    guest.ended ??= { thrown };
+    return guest.ended.thrown;
+  };
+  if (call.length > 6) {
+    const long = call as LongCall;
+    return (a, b, c, d, e, f, g, h, i) => {
+      if (guest.ended !== undefined) throw guest.ended.thrown;
+      try {
+        return long(a, b, c, d, e, f, g, h, i);
+      } catch (thrown) {
+        throw end(thrown);
+      }
+    };
+  }
+  const short = call as Call;
+  return (a, b, c, d, e, f) => {
+    if (guest.ended !== undefined) throw guest.ended.thrown;
+    try {
+      return short(a, b, c, d, e, f);
+    } catch (thrown) {
+      throw end(thrown);
+    }
+  };
 }
 
 /** What a module imports and nobody has, in its order. */

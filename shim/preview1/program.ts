@@ -43,6 +43,8 @@ export function runProgram<Ended>(
     memoryBytes: exports?.memory instanceof WebAssembly.Memory ? exports.memory.buffer.byteLength : 0,
     exports,
   });
+  let thrown: unknown;
+  let returns = false;
   try {
     const instance = new WebAssembly.Instance(module, createImports(guest, wanted));
     exports = instance.exports;
@@ -50,14 +52,17 @@ export function runProgram<Ended>(
     // A reactor is initialised, and then waits for calls that nobody makes.
     const entry = exports._start ?? exports._initialize;
     (entry as () => void)();
-    return result(returned);
-  } catch (thrown) {
-    const ended = endOf(thrown);
-    if (ended !== undefined) return result(ended);
-    return result(trapOf(thrown) ?? { kind: "defect", message: describe(thrown) });
+    returns = true;
+  } catch (caught) {
+    thrown = caught;
   } finally {
     guest.close();
   }
+  if (guest.ended !== undefined) thrown = guest.ended.thrown;
+  else if (returns) return result(returned);
+  const ended = endOf(thrown);
+  if (ended !== undefined) return result(ended);
+  return result(trapOf(thrown) ?? { kind: "defect", message: describe(thrown) });
 }
 
 /** What the guest's own code did: V8 tells it by the class of what it throws. */
@@ -67,12 +72,21 @@ function trapOf(thrown: unknown): ProgramOutcome | undefined {
   if (thrown instanceof RangeError && thrown.message.includes("call stack")) {
     return { kind: "trap", message: "call stack exhausted" };
   }
+  if (thrown instanceof TypeError && CONVERSION.test(thrown.message)) {
+    return { kind: "trap", message: "a function of WASI, or _start, with other types than WASI has for it" };
+  }
   const { Exception } = WebAssembly as { Exception?: new () => object };
   if (Exception !== undefined && thrown instanceof Exception) {
     return { kind: "trap", message: "an exception that nobody caught" };
   }
   return undefined;
 }
+
+/**
+ * What JavaScript says where a number meets a bigint: V8 links a function of ours to an import of any type, and a module
+ * may say that it takes an `i64` for a descriptor, or gives two results. Numbers have no other way to be refused.
+ */
+const CONVERSION = /BigInt|is not iterable|multi-return/;
 
 function describe(thrown: unknown): string {
   return thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ""}` : String(thrown);
