@@ -1,6 +1,7 @@
 /** Containers of a root, also those of other processes: what is recorded, and their logs. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { generateName } from "../core/container/name.ts";
 import { WpodError } from "../core/error.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { processStart } from "../node/host/process-identity.ts";
@@ -13,11 +14,13 @@ import type { ContainerInfo, Containers, LogLine } from "./types.ts";
 export const KILL_SIGNAL = "SIGUSR2";
 
 export class LocalContainers implements Containers, RecordKeeper {
+  readonly #root: string;
   readonly #store: () => Store;
   readonly #logLimits: LogLimitsSpec;
   #records: ContainerRecords<EngineRecord> | undefined;
 
-  constructor(store: () => Store, logLimits: LogLimitsSpec) {
+  constructor(root: string, store: () => Store, logLimits: LogLimitsSpec) {
+    this.#root = root;
     this.#store = store;
     this.#logLimits = logLimits;
   }
@@ -74,7 +77,16 @@ export class LocalContainers implements Containers, RecordKeeper {
   insert(record: EngineRecord): void {
     record.processStart = hostOf(record);
     if (record.logPath !== undefined) mkdirSync(this.folder(record.id), { recursive: true, mode: 0o700 });
-    this.#rows.insert(record);
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#rows.insert(record);
+        return;
+      } catch (error) {
+        const taken = error instanceof WpodError && error.code === "NAME_IN_USE";
+        if (!taken || !record.nameIsGenerated || attempt > NAME_ATTEMPTS_MAX) throw error;
+        record.name = otherName(attempt);
+      }
+    }
   }
 
   update(record: EngineRecord): void {
@@ -88,7 +100,7 @@ export class LocalContainers implements Containers, RecordKeeper {
   }
 
   folder(id: string): string {
-    return join(this.#store().root, "containers", id);
+    return join(this.#root, "containers", id);
   }
 
   /** Only a process that is known to be that container's host, and to know the signal, is sent one. */
@@ -111,6 +123,18 @@ export class LocalContainers implements Containers, RecordKeeper {
 }
 
 const KILL_WAIT_MS = 10_000;
+const NAME_ATTEMPTS_MAX = 100;
+
+/** As docker does: another pair of words, and when that is taken too, a number behind it. */
+function otherName(attempt: number): string {
+  const name = generateName(randomBelow);
+  return attempt === 1 ? name : `${name}${randomBelow(10 ** Math.min(attempt - 1, 6))}`;
+}
+
+/** Names need no secrecy. */
+export function randomBelow(max: number): number {
+  return Math.floor(Math.random() * max);
+}
 
 export function stillRunning(id: string): WpodError {
   return new WpodError(
@@ -124,6 +148,11 @@ function hostOf(record: EngineRecord): string {
   return record.status === "running" ? (processStart(record.pid) ?? "") : "";
 }
 
-export function toInfo({ processStart: _start, hostKind: _kind, ...info }: EngineRecord): ContainerInfo {
+export function toInfo({
+  processStart: _start,
+  hostKind: _kind,
+  nameIsGenerated: _generated,
+  ...info
+}: EngineRecord): ContainerInfo {
   return info;
 }

@@ -21,7 +21,7 @@ import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
-import { LocalContainers } from "./containers.ts";
+import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
 import * as limits from "./limits.ts";
 import { LocalContainer, type Prepared } from "./local-container.ts";
@@ -69,7 +69,7 @@ export class Engine implements AsyncDisposable {
     this.#hostKind = options.hostKind ?? "library";
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
-    this.#records = new LocalContainers(store, LOG_LIMITS);
+    this.#records = new LocalContainers(this.root, store, LOG_LIMITS);
     this.containers = this.#records;
   }
 
@@ -117,8 +117,12 @@ export class Engine implements AsyncDisposable {
     this.#store = undefined;
   }
 
-  #openStore(): Store {
+  #checkNotDisposed(): void {
     if (this.#disposed) throw new WpodError("USAGE", "the engine was disposed of");
+  }
+
+  #openStore(): Store {
+    this.#checkNotDisposed();
     this.#store ??= openStore(this.root);
     return this.#store;
   }
@@ -140,7 +144,8 @@ export class Engine implements AsyncDisposable {
     const log = options.log ?? options.remove !== true;
     const record: EngineRecord = {
       id,
-      name: this.#name(options.name),
+      name: options.name === undefined ? generateName(randomBelow) : checkName(options.name),
+      nameIsGenerated: options.name === undefined,
       image: source.given,
       imageId: source.image?.id ?? "",
       status: "created",
@@ -184,6 +189,8 @@ export class Engine implements AsyncDisposable {
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
         running: this.#running,
+        checkEngine: () => this.#checkNotDisposed(),
+        otherName: options.name === undefined ? madeUpName : undefined,
       },
       recordNow,
     );
@@ -210,14 +217,6 @@ export class Engine implements AsyncDisposable {
       };
     }
     return { given: image, image: this.#openStore().images.resolve(image), module: undefined };
-  }
-
-  #name(wanted: string | undefined): string {
-    if (wanted === undefined) return generateName((max) => Math.floor(Math.random() * max));
-    if (!isValidName(wanted)) {
-      throw new WpodError("NAME_INVALID", "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument");
-    }
-    return wanted;
   }
 
   #filesOf(source: Source, record: EngineRecord, mounts: MountPlan[], options: RunOptions): FilesSpec {
@@ -337,6 +336,15 @@ function preopensOf(record: EngineRecord, _workdir: string): { name: string; pat
       }
       return { name: pair.slice(0, equals), path: pair.slice(equals + 1) };
     });
+}
+
+function madeUpName(attempt: number): string {
+  return generateName((max) => Math.floor(Math.random() * max), attempt);
+}
+
+function checkName(name: string): string {
+  if (isValidName(name)) return name;
+  throw new WpodError("NAME_INVALID", "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument");
 }
 
 /** 64 hex digits. */

@@ -11,7 +11,11 @@ const TRAPPED = 134;
 const RUNTIME_FAILED = 125;
 
 /** How a container ended: by itself, or by somebody. */
-export type Ending = Outcome | { kind: "timeout" };
+export type Ending =
+  | Outcome
+  | { kind: "timeout" }
+  /** What the runtime keeps for it (files, descriptors, what is on its way) was more than a worker's heap holds. */
+  | { kind: "heap" };
 
 export function exitState(ending: Ending, memoryRefused: boolean): ExitState {
   const plain = plainExitState(ending);
@@ -49,6 +53,9 @@ function plainExitState(ending: Ending): ExitState {
     case "imports":
       return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: "unknown imports" };
     case "defect":
-      return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: ending.message };
+      // The first line: what follows is where in wpod it was.
+      return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: ending.message.split("\n", 1)[0]! };
+    case "heap":
+      return { exitCode: KILLED, oomKilled: true, reason: "out of memory for its files and descriptors" };
   }
 }

@@ -49,13 +49,29 @@ export interface ContainerParts {
   prepare: (files: FilesSpec) => Prepared;
   /** Those of the engine that run: it ends them when it is disposed of. */
   running: Set<LocalContainer>;
+  /** Throws a WpodError when the engine was disposed of. */
+  checkEngine: () => void;
+  /** Another name, when the one that was made up is taken; undefined for one that the caller gave. */
+  otherName: ((attempt: number) => string) | undefined;
 }
 
-interface Running {
-  worker: Worker;
+/** How long whoever reads the output of a guest that was killed has to take what is left of it. */
+const LAST_OUTPUT_WAIT_MS = 500;
+/** Made-up names that are tried. Each is longer than the one before. */
+const NAME_ATTEMPTS_MAX = 20;
+
+interface Streams {
   stdin: InputJoint;
   stdout: OutputJoint;
   stderr: OutputJoint;
+}
+
+interface Running extends Streams {
+  worker: Worker;
+  /** Its program has ended; its last output is on its way. */
+  draining: boolean;
+  /** Bounds that way when it was killed. */
+  lastOutput: NodeJS.Timeout | undefined;
 }
 
 export class LocalContainer implements Container {
@@ -66,6 +82,7 @@ export class LocalContainer implements Container {
   readonly #gone = Promise.withResolvers<void>();
   #record: EngineRecord;
   #recorded: boolean;
+  #starting = false;
   #running: Running | undefined;
   #ending: Ending | undefined;
   #exit: ExitMessage | undefined;
@@ -80,7 +97,7 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    if (recorded) parts.records.insert(parts.record);
+    if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
   }
@@ -102,43 +119,59 @@ export class LocalContainer implements Container {
   }
 
   async start(): Promise<void> {
-    if (this.#record.status !== "created") {
+    if (this.#starting || this.#record.status !== "created") {
       throw new WpodError("CONTAINER_STATE", `container "${this.name}" has been started already`);
     }
-    const { options } = this.#parts;
-    if (options.signal?.aborted) throw aborted(this.name, options.signal);
-    const files = await this.#takeFiles();
-    const prepared = this.#parts.prepare(files);
-    const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
-    await this.#begin(prepared, module, files);
+    this.#starting = true;
+    try {
+      this.#checkStart();
+      const files = await this.#takeFiles();
+      const prepared = this.#parts.prepare(files);
+      const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
+      // Much may have happened while it was compiled.
+      this.#checkStart();
+      this.#begin(prepared, module, files);
+    } finally {
+      this.#starting = false;
+    }
+    await this.#started.promise;
+  }
+
+  #checkStart(): void {
+    const { signal } = this.#parts.options;
+    if (signal?.aborted) throw aborted(this.name, signal);
+    this.#parts.checkEngine();
+    if (this.#files === undefined)
+      throw new WpodError("CONTAINER_STATE", `container "${this.name}" was removed`);
   }
 
   /** What an embedder put into the tree before the start goes with it. */
   async #takeFiles(): Promise<FilesSpec> {
-    if (this.#files === undefined)
-      throw new WpodError("CONTAINER_STATE", `container "${this.name}" was removed`);
     const open = await this.#open;
-    if (open === undefined) return this.#files;
+    this.#checkStart();
+    const files = this.#files!;
+    if (open === undefined) return files;
     this.#open = undefined;
-    this.#files = { ...this.#files, snapshot: open.close() };
+    this.#files = { ...files, snapshot: open.close() };
     return this.#files;
   }
 
-  async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax } = this.#parts;
-    this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
+  #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): void {
+    const { options } = this.#parts;
     const bell = new Bell();
+    const streams = this.#joinStreams(bell);
+    try {
+      this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
+    } catch (error) {
+      void letGo(streams);
+      throw error;
+    }
     const worker = takeWorker();
-    const running: Running = {
-      worker,
-      stdin: joinInput(options.stdin, bell),
-      stdout: joinOutput(options.stdout, 1, bell, collectBytesMax),
-      stderr: joinOutput(options.stderr, 2, bell, collectBytesMax),
-    };
+    const running: Running = { worker, ...streams, draining: false, lastOutput: undefined };
     this.#running = running;
     this.#parts.running.add(this);
     worker.on("message", (message: WorkerMessage) => this.#hear(message));
-    worker.on("error", (error) => this.#endAs({ kind: "defect", message: String(error) }));
+    worker.on("error", (error) => this.#endAs(endingOf(error)));
     worker.once("exit", () => {
       this.#parts.running.delete(this);
       this.#gone.resolve();
@@ -162,7 +195,15 @@ export class LocalContainer implements Container {
     worker.postMessage(message, buffers);
     this.#files = undefined;
     this.#watch(options);
-    await this.#started.promise;
+  }
+
+  #joinStreams(bell: Bell): Streams {
+    const { options, collectBytesMax } = this.#parts;
+    return {
+      stdout: joinOutput(options.stdout, 1, bell, collectBytesMax),
+      stderr: joinOutput(options.stderr, 2, bell, collectBytesMax),
+      stdin: joinInput(options.stdin, bell),
+    };
   }
 
   wait(): Promise<RunResult> {
@@ -215,10 +256,11 @@ export class LocalContainer implements Container {
       await this.#end({ kind: "signal", signal: "SIGKILL" });
       await this.#ended.promise.catch(() => {});
     }
-    if (this.#recorded) this.#parts.records.delete(this.#record);
-    this.#recorded = false;
+    if (this.#recorded) this.#forget();
     this.#files = undefined;
+    const open = await this.#open?.catch(() => undefined);
     this.#open = undefined;
+    open?.close();
   }
 
   /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
@@ -249,8 +291,12 @@ export class LocalContainer implements Container {
   }
 
   async #end(ending: Ending): Promise<void> {
+    const running = this.#running;
+    if (running === undefined) return;
     this.#endAs(ending);
-    await this.#running?.worker.terminate();
+    if (this.#parts.options.signal?.aborted) dropOutput(running);
+    running.lastOutput ??= setTimeout(() => dropOutput(running), LAST_OUTPUT_WAIT_MS);
+    await running.worker.terminate();
   }
 
   /** The first reason is the one that counts. */
@@ -260,10 +306,11 @@ export class LocalContainer implements Container {
 
   async #finish(): Promise<void> {
     const running = this.#running;
-    if (running === undefined) return;
+    if (running === undefined || running.draining) return;
+    running.draining = true;
+    await letGo(running);
+    clearTimeout(running.lastOutput);
     this.#running = undefined;
-    running.stdin.finish();
-    await Promise.all([running.stdout.finish(), running.stderr.finish()]);
     const ending: Ending = this.#ending ?? { kind: "defect", message: "its worker ended without a word" };
     if (ending.kind === "imports") {
       this.#refuse(explainImports(ending.missing, this.#record.path));
@@ -307,8 +354,25 @@ export class LocalContainer implements Container {
   }
 
   #write(record: EngineRecord): void {
-    if (this.#recorded) this.#parts.records.update(record);
-    else this.#parts.records.insert(record);
+    if (this.#recorded) {
+      this.#parts.records.update(record);
+      this.#record = record;
+    } else this.#insert(record);
+  }
+
+  /** A name that was made up is made up again when a container has it already. */
+  #insert(record: EngineRecord): void {
+    const { records, otherName } = this.#parts;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        records.insert(record);
+        break;
+      } catch (error) {
+        const taken = error instanceof WpodError && error.code === "NAME_IN_USE";
+        if (!taken || otherName === undefined || attempt > NAME_ATTEMPTS_MAX) throw error;
+        record = { ...record, name: otherName(attempt) };
+      }
+    }
     this.#recorded = true;
     this.#record = record;
   }
@@ -316,4 +380,22 @@ export class LocalContainer implements Container {
 
 function aborted(name: string, signal: AbortSignal): WpodError {
   return new WpodError("ABORTED", `container "${name}" was aborted`, { cause: signal.reason });
+}
+
+/** When the last output has been handed on. */
+async function letGo({ stdin, stdout, stderr }: Streams): Promise<void> {
+  stdin.finish();
+  await Promise.all([stdout.finish(), stderr.finish()]);
+}
+
+function dropOutput({ stdout, stderr }: Running): void {
+  stdout.drop();
+  stderr.drop();
+}
+
+function endingOf(error: unknown): Ending {
+  const { code } = error as { code?: unknown };
+  return code === "ERR_WORKER_OUT_OF_MEMORY"
+    ? { kind: "heap" }
+    : { kind: "defect", message: error instanceof Error ? error.message : String(error) };
 }

@@ -6,6 +6,8 @@ export type EngineRecord = ContainerInfo & {
   processStart: string;
   /** A foreground `wpod run`, which may be ended from outside, or a program that uses the library. */
   hostKind: "cli" | "library";
+  /** Nobody chose the name: where it is taken, another will do. */
+  nameIsGenerated: boolean;
 };
 
 export interface RecordKeeper {

@@ -1,11 +1,13 @@
 /** Joins the three streams of a guest to what the caller wants: its own streams, buffers, functions, or nothing. */
 import { closeSync } from "node:fs";
-import { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import type { Bell } from "../core/ipc/bell.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import type { StreamSpec } from "../core/kernel/spec.ts";
 import { descriptorKind, directWriteDescriptor } from "../node/stdio/descriptor.ts";
-import { emptyRing, fillRing, openStdin, streamTaker } from "../node/stdio/ring-pump.ts";
+import { emptyRing, fillRing, streamTaker } from "../node/stdio/ring-pump.ts";
+import { openStdin } from "../node/stdio/stdin.ts";
+import { StreamReader } from "../node/stdio/stream-reader.ts";
 import type { InputSource, OutputTarget } from "./types.ts";
 
 /** A pipe of Linux holds as much; larger rings didn't move bytes faster. */
@@ -13,8 +15,10 @@ const RING_BYTES = 256 * 1024;
 
 export interface OutputJoint {
   spec: StreamSpec;
-  /** The guest has gone: hands on what is left, then lets go of everything. */
+  /** The guest has gone: hands on what is left, then lets go of everything. Waits for a slow reader until `drop`. */
   finish(): Promise<void>;
+  /** Hands on nothing more, whatever is left. */
+  drop(): void;
   /** What was collected. */
   collected(): Uint8Array;
   /** More was written than is collected. */
@@ -27,27 +31,31 @@ export interface InputJoint {
 }
 
 export function joinInput(source: InputSource | undefined, bell: Bell): InputJoint {
-  if (source === undefined || source === "ignore") return { spec: { kind: "null" }, finish() {} };
+  if (source === undefined || source === "ignore") return NO_INPUT;
   if (source === "inherit") {
-    if (descriptorKind(0) === "missing") return { spec: { kind: "null" }, finish() {} };
     const stdin = openStdin();
-    return joinSource(stdin, bell, () => stdin.destroy());
+    return stdin === undefined ? NO_INPUT : joinSource(new StreamReader(stdin.stream), bell, stdin.close);
   }
   if (typeof source === "string") return joinBytes(Buffer.from(source));
   if (source instanceof Uint8Array) return joinBytes(source);
-  // The caller's stream stays the caller's, and open, when the guest doesn't read it to its end.
   return joinSource(
-    source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source,
+    // The caller's stream stays the caller's, and open, when the guest doesn't read it to its end.
+    source instanceof Readable ? new StreamReader(source) : source[Symbol.asyncIterator](),
     bell,
-    () => {},
   );
 }
+
+const NO_INPUT: InputJoint = { spec: { kind: "null" }, finish() {} };
 
 function joinBytes(bytes: Uint8Array): InputJoint {
   return { spec: { kind: "bytes", bytes: Uint8Array.from(bytes) }, finish() {} };
 }
 
-function joinSource(source: AsyncIterable<Uint8Array | string>, bell: Bell, close: () => void): InputJoint {
+function joinSource(
+  source: AsyncIterator<Uint8Array | string>,
+  bell: Bell,
+  close: () => void = () => {},
+): InputJoint {
   const ring = Ring.create(RING_BYTES, bell);
   void fillRing(ring, source);
   return {
@@ -55,9 +63,19 @@ function joinSource(source: AsyncIterable<Uint8Array | string>, bell: Bell, clos
     finish() {
       ring.abandon();
       ring.hostBell.ring();
+      void letGo(source);
       close();
     },
   };
+}
+
+/** Whatever a source of the caller's does about it. */
+async function letGo(source: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await source.return?.();
+  } catch {
+    // The guest has gone: nobody is left to tell.
+  }
 }
 
 /** @param fd the descriptor that "inherit" means */
@@ -70,18 +88,14 @@ export function joinOutput(
   if (target === "ignore") return plainJoint({ kind: "null" });
   if (target === "inherit") return inherit(fd, bell);
   if (target === undefined || target === "collect") return collect(bell, collectBytesMax);
-  return joinTaker(typeof target === "function" ? target : streamTaker(target), bell);
+  return typeof target === "function" ? joinTaker(target, bell) : joinStream(target, bell);
 }
 
 function inherit(fd: 1 | 2, bell: Bell): OutputJoint {
   if (descriptorKind(fd) === "missing") return plainJoint({ kind: "null" });
   const direct = directWriteDescriptor(fd);
-  if (direct === undefined) {
-    // Node's own stream: the descriptor stays this process's, open, and shared with others as it was.
-    const stream = fd === 1 ? process.stdout : process.stderr;
-    stream.on("error", ignore);
-    return joinTaker(streamTaker(stream), bell, () => void stream.off("error", ignore));
-  }
+  // Node's own stream: the descriptor stays this process's, open, and shared with others as it was.
+  if (direct === undefined) return joinStream(fd === 1 ? process.stdout : process.stderr, bell);
   return plainJoint({ kind: "descriptor", fd: direct.fd }, () => {
     if (direct.owned) closeSync(direct.fd);
   });
@@ -93,25 +107,60 @@ function plainJoint(spec: StreamSpec, close: () => void = () => {}): OutputJoint
     async finish() {
       close();
     },
+    drop() {},
     collected: () => new Uint8Array(0),
     truncated: () => false,
   };
 }
 
+/** The caller's stream stays the caller's, and open. */
+function joinStream(stream: Writable, bell: Bell): OutputJoint {
+  return joinTaker(streamTaker(stream), bell, listenToErrors(stream));
+}
+
+/** Streams that guests write to, and how many guests. */
+const listenedTo = new WeakMap<Writable, { count: number }>();
+const ignore = () => {};
+
+/**
+ * A stream that breaks tells it to its writer, which is the guest, as EPIPE. It also emits an event, and when nobody
+ * listens to that, the process ends.
+ *
+ * @returns stops listening
+ */
+function listenToErrors(stream: Writable): () => void {
+  const users = listenedTo.get(stream) ?? { count: 0 };
+  listenedTo.set(stream, users);
+  if (users.count++ === 0) stream.on("error", ignore);
+  return () => {
+    // The event comes after the answer to the write.
+    setImmediate(() => {
+      if (--users.count === 0) stream.off("error", ignore);
+    });
+  };
+}
+
+/** @param done nothing is handed on any more */
 function joinTaker(
   take: (bytes: Uint8Array) => unknown,
   bell: Bell,
-  close: () => void | Promise<void> = () => {},
+  done: () => void = () => {},
 ): OutputJoint {
   const ring = Ring.create(RING_BYTES, bell);
-  const emptied = emptyRing(ring, take);
+  const emptied = emptyRing(ring, take).finally(done);
+  const dropped = Promise.withResolvers<void>();
   return {
     ...plainJoint({ kind: "ring", buffer: ring.buffer }),
     async finish() {
       ring.end();
       ring.hostBell.ring();
-      await emptied;
-      await close();
+      await Promise.race([emptied, dropped.promise]);
+    },
+    drop() {
+      ring.abandon();
+      ring.guestBell.ring();
+      ring.hostBell.ring();
+      dropped.resolve();
     },
   };
 }
@@ -133,6 +182,3 @@ function collect(bell: Bell, bytesMax: number): OutputJoint {
     truncated: () => truncated,
   };
 }
-
-/** A write that fails is told to whoever wrote. */
-function ignore(): void {}

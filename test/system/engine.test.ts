@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Engine } from "../../runtime/engine/index.ts";
 import { type GuestName, guest } from "../fixtures/guests.ts";
 
@@ -296,4 +296,16 @@ test("a damaged layer is named and set aside, and loading the image again brings
   expect((await engine.images.get("damaged")).id).toBe(image.id);
   await engine.images.import(module, "damaged");
   expect((await engine.run("damaged", { args: ["ls", "/"] })).exitCode).toBe(0);
+});
+
+test("a name that nobody chose gives way to one that is taken", async () => {
+  const first = await engine.create(guests.exit);
+  // The same two words again, once: what a long list of containers would meet by chance.
+  const random = vi.spyOn(Math, "random").mockReturnValue(0);
+  const taken = await engine.create(guests.exit);
+  random.mockReturnValueOnce(0).mockReturnValueOnce(0).mockReturnValue(0.5);
+  const second = await engine.create(guests.exit);
+  random.mockRestore();
+  expect(new Set([first.name, taken.name, second.name]).size).toBe(3);
+  for (const container of [first, taken, second]) await container.remove();
 });
