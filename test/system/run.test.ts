@@ -138,6 +138,41 @@ describe("wpod run", () => {
     expect(await cli.must(["ps", "-aq"])).toBe("");
   });
 
+  test("-a: only the streams that are named", async () => {
+    const guest = ["--entrypoint", "/bin/cat", "files", "/data/welcome.txt", "/no/such"];
+    const all = await cli.wpod(["run", "--rm", ...guest]);
+    expect([all.stdout, all.stderr].map((text) => text.length > 0)).toEqual([true, true]);
+    expect(await cli.wpod(["run", "--rm", "-a", "stdout", ...guest])).toEqual({ ...all, stderr: "" });
+    expect(await cli.wpod(["run", "--rm", "-a", "STDERR", ...guest])).toEqual({ ...all, stdout: "" });
+  });
+
+  test("--rmi removes the image, unless it is used", async () => {
+    await cli.must(["import", guests.exit, "short-lived"]);
+    await cli.must(["run", "--name", "user", "short-lived", "0"]);
+    await cli.must(["run", "--rmi", "short-lived", "0"]);
+    expect(await cli.must(["images", "-q", "short-lived"])).not.toBe("");
+    await cli.must(["rm", "user"]);
+    expect((await cli.wpod(["run", "--rmi", "short-lived", "3"])).exitCode).toBe(3);
+    expect(await cli.must(["images", "-q", "short-lived"])).toBe("");
+  });
+
+  test("--log-driver none: there is no log", async () => {
+    await cli.must(["run", "--name", "silent", "--log-driver", "none", "hello"]);
+    expect(await cli.wpod(["logs", "silent"])).toMatchObject({
+      exitCode: 125,
+      stdout: "",
+      stderr: expect.stringMatching(/^Error: /),
+    });
+    await cli.must(["rm", "silent"]);
+  });
+
+  test("row 31: a name of two words, when none is given", async () => {
+    await cli.must(["run", guests.exit, "0"]);
+    const name = (await cli.must(["ps", "-a", "--format", "{{.Names}}"])).trim();
+    expect(name).toMatch(/^[a-z]+_[a-z]+$/);
+    await cli.must(["rm", name]);
+  });
+
   test("--timeout kills: 137", async () => {
     expect(await cli.wpod(["run", "--rm", "--timeout", "1", guests.spin])).toEqual({
       exitCode: 137,

@@ -1,4 +1,6 @@
 /** `wpod run`: a program in a container of its own, in the foreground. */
+import { WpodError } from "../../core/error.ts";
+import type { Engine } from "../../engine/index.ts";
 import type { Container } from "../../engine/types.ts";
 import { atLeast, type CommandSpec } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -34,6 +36,7 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
     signals.to(container);
     const { exitCode, reason } = await container.wait();
     if (options.remove && cidfile !== undefined) removeCidfile(cidfile, container.id);
+    if (flags.isOn("rmi")) await removeImage(image!, engine);
     tellReason(reason, context);
     return exitCode;
   },
@@ -48,6 +51,15 @@ async function launchWithCidfile(container: Container, cidfile: string): Promise
     removeCidfile(cidfile, container.id);
     await container.remove().catch(() => {});
     throw error;
+  }
+}
+
+/** One that others use stays, and a module has none. */
+async function removeImage(image: string, engine: Engine): Promise<void> {
+  try {
+    await engine.images.remove(image);
+  } catch (error) {
+    if (!(error instanceof WpodError)) throw error;
   }
 }
 

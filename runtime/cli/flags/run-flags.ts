@@ -20,6 +20,13 @@ function later(kind: Flag["kind"], reason: string, longs: readonly string[]): Fl
 export const RUN_FLAGS: readonly Flag[] = [
   { long: "add-host", kind: "list", value: "host:ip", help: "Add a line to /etc/hosts" },
   { long: "annotation", kind: "list", value: "key=value", help: "Add an annotation" },
+  {
+    long: "attach",
+    short: "a",
+    kind: "list",
+    value: "stream",
+    help: "Join only these streams to the container: stdin, stdout, stderr",
+  },
   { long: "cidfile", kind: "text", value: "file", help: "Write the container's id to a file" },
   { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
   {
@@ -34,6 +41,13 @@ export const RUN_FLAGS: readonly Flag[] = [
   { long: "interactive", short: "i", kind: "switch", help: "Pass standard input on to the container" },
   { long: "label", short: "l", kind: "list", value: "key=value", help: "Add a label" },
   { long: "label-file", kind: "list", value: "file", help: "Read labels from a file, one a line" },
+  {
+    long: "log-driver",
+    kind: "text",
+    value: "driver",
+    default: "k8s-file",
+    help: "Where its output is kept: k8s-file, none",
+  },
   {
     long: "memory",
     short: "m",
@@ -60,6 +74,7 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { long: "read-only", kind: "switch", help: "Let the container change none of its image's files" },
   { long: "rm", kind: "switch", help: "Remove the container when it has ended" },
+  { long: "rmi", kind: "switch", help: "Remove the image too, when nothing else uses it; implies --rm" },
   {
     long: "unsetenv-all",
     kind: "switch",
@@ -96,13 +111,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Start in this directory of the container",
   },
 
-  {
-    long: "attach",
-    short: "a",
-    kind: "list",
-    help: "",
-    later: "a container in the foreground is joined to all of its streams",
-  },
   { long: "cpu-shares", short: "c", kind: "text", help: "", later: CPU },
   { long: "detach", short: "d", kind: "switch", help: "", later: DETACHED },
   { long: "publish", short: "p", kind: "list", help: "", later: NETWORK },
@@ -192,6 +200,5 @@ export const RUN_FLAGS: readonly Flag[] = [
   ...later("text", NAMESPACES, ["ipc", "pid", "userns", "uts"]),
   ...later("list", VOLUMES, ["volumes-from"]),
   ...later("text", VOLUMES, ["volume-driver"]),
-  ...later("text", LOGS, ["log-driver"]),
   ...later("list", LOGS, ["log-opt"]),
 ];

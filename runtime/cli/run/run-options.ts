@@ -10,6 +10,17 @@ import type { ParsedFlags } from "../flags/parsed-flags.ts";
 import { CIDFILE_ANNOTATION } from "./cidfile.ts";
 import { parseEnvironment, parsePairs } from "./environment.ts";
 
+/** Of docker and podman. */
+const DRIVERS_LATER = new Set([
+  "awslogs",
+  "fluentd",
+  "gcplogs",
+  "gelf",
+  "journald",
+  "passthrough",
+  "splunk",
+  "syslog",
+]);
 /** A page of WebAssembly memory: less than that is none. */
 const MEMORY_BYTES_MIN = 65_536;
 const MS_PER_SECOND = 1000;
@@ -29,19 +40,18 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     labels: parsePairs(flags.list("label"), "label", readFiles(flags.list("label-file"))),
     annotations: parsePairs(flags.list("annotation"), "annotation"),
     readOnly: flags.isOn("read-only"),
-    remove: flags.isOn("rm"),
+    remove: isRemoved(flags),
     unsetEnvAll: flags.isOn("unsetenv-all"),
     // Nobody can ask for them after this process has ended.
     keepFiles: false,
-    stdin: flags.isOn("interactive") ? "inherit" : "ignore",
-    stdout: "inherit",
-    stderr: "inherit",
+    ...streams(flags),
     network: "none",
   };
   const cidfile = flags.text("cidfile");
   if (cidfile !== undefined) {
     options.annotations = { ...options.annotations, [CIDFILE_ANNOTATION]: resolve(cidfile) };
   }
+  if (!keepsLog(flags.text("log-driver"))) options.log = false;
   const entrypoint = flags.text("entrypoint");
   if (entrypoint !== undefined) options.entrypoint = parseEntrypoint(entrypoint);
   const workdir = flags.text("workdir");
@@ -102,6 +112,52 @@ function parseEntrypoint(text: string): string[] {
     // A program whose name begins with a bracket.
   }
   return [text];
+}
+
+function isRemoved(flags: ParsedFlags): boolean {
+  if (flags.isOn("rmi") && flags.has("rm") && !flags.isOn("rm")) {
+    throw new WpodError("USAGE", "the --rmi option does not work without --rm");
+  }
+  return flags.isOn("rm") || flags.isOn("rmi");
+}
+
+/** All but input; with `--attach` those that it names. Input comes with `-i` only. */
+function streams(flags: ParsedFlags): Pick<RunOptions, "stdin" | "stdout" | "stderr"> {
+  const named = flags.list("attach").map((name) => name.toLowerCase());
+  for (const name of named) {
+    if (name !== "stdin" && name !== "stdout" && name !== "stderr") {
+      throw new WpodError(
+        "USAGE",
+        `invalid stream ${JSON.stringify(name)} for --attach - must be one of stdin, stdout, or stderr: invalid argument`,
+      );
+    }
+  }
+  const joined = (name: string) => (named.length === 0 || named.includes(name) ? "inherit" : "ignore");
+  return {
+    stdin: flags.isOn("interactive") ? joined("stdin") : "ignore",
+    stdout: joined("stdout"),
+    stderr: joined("stderr"),
+  };
+}
+
+function keepsLog(driver: string | undefined): boolean {
+  switch (driver) {
+    case undefined:
+    case "":
+    case "k8s-file":
+    case "json-file":
+    case "local":
+      return true;
+    case "none":
+      return false;
+    default:
+      if (DRIVERS_LATER.has(driver)) {
+        throw new WpodError("UNSUPPORTED", `--log-driver=${driver} is not supported yet`, {
+          hint: "it can be k8s-file or none",
+        });
+      }
+      throw new WpodError("USAGE", "running container create option: invalid log driver: invalid argument");
+  }
 }
 
 function checkPull(policy: string | undefined): void {

@@ -60,6 +60,17 @@ const REFUSALS = [
   ["run --add-host x IMG", 125, 'Error: bad format for --add-host: "x"\nit looks like --add-host db:10.0.0.1\n'],
   ["run --add-host x:y IMG", 125, 'Error: invalid IP address in --add-host: "y"\n'],
   ["run --hostname a_b IMG", 125, 'Error: invalid hostname "a_b"\n'],
+  [
+    "run -a asdfasdf IMG",
+    125,
+    'Error: invalid stream "asdfasdf" for --attach - must be one of stdin, stdout, or stderr: invalid argument\n',
+  ],
+  ["run --rmi --rm=false IMG", 125, "Error: the --rmi option does not work without --rm\n"],
+  [
+    "run --log-driver=InvalidDriver IMG",
+    125,
+    "Error: running container create option: invalid log driver: invalid argument\n",
+  ],
   // of docker, later
   ["run -d IMG", 125, "Error: --detach is not supported yet: containers run in the foreground until there is a host process for detached ones\n'wpod run --help' lists the flags that are\n"],
   ["run -p 80:80 IMG", 125, "Error: --publish is not supported yet: containers have no network yet\n'wpod run --help' lists the flags that are\n"],
