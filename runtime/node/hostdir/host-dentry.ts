@@ -196,7 +196,8 @@ export class HostDentry implements Dentry, HostPlace {
       const known = this.tree.known.get(identityOf(stat));
       if (known !== undefined && known.type === FileType.directory) {
         // It may have been moved by somebody on the host.
-        if (known.up !== undefined) {
+        if (known.up !== undefined && known.up !== this) {
+          if (this.#isBelow(known)) return -Errno.ESTALE;
           known.up = this;
           known.name = name;
         }
@@ -209,6 +210,13 @@ export class HostDentry implements Dentry, HostPlace {
     }
   }
 
+  /** Two that somebody on the host has turned round, one over the other, must not become each other's parent. */
+  #isBelow(other: HostDentry): boolean {
+    let above: HostDentry | undefined = this;
+    while (above !== undefined && above !== other) above = above.up;
+    return above !== undefined;
+  }
+
   openDirectory(): DirectoryReader {
     return new HostListing(this);
   }
@@ -217,10 +225,15 @@ export class HostDentry implements Dentry, HostPlace {
     try {
       const flags = O_RDWR | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0);
       const fd = openSync(this.tree.descriptors.pathOf(this, name), flags, mode);
-      fchmodSync(fd, mode);
-      const dentry = new HostDentry(this.tree, this, name, fstatSync(fd, { bigint: true }), "");
-      dentry.#madeFd = fd;
-      return dentry;
+      try {
+        fchmodSync(fd, mode);
+        const dentry = new HostDentry(this.tree, this, name, fstatSync(fd, { bigint: true }), "");
+        dentry.#madeFd = fd;
+        return dentry;
+      } catch (error) {
+        closeSync(fd);
+        throw error;
+      }
     } catch (error) {
       return -hostErrno(error);
     }

@@ -54,14 +54,11 @@ export class HostDescriptors {
   /** A descriptor that stays open until `closeSync`: the place is the one that was found, or ESTALE. */
   open(place: HostPlace): number {
     if (!BY_DESCRIPTOR) return -1;
-    const path =
-      place.parent === undefined
-        ? place.path
-        : `/proc/self/fd/${this.#descriptor(place.parent)}/${place.name}`;
-    const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
-    if (identityOf(fstatSync(fd, { bigint: true })) === place.identity) return fd;
-    closeSync(fd);
-    throw Object.assign(new Error("something else is there now"), { code: "ESTALE" });
+    const { parent, name, path } = place;
+    return openPlace(
+      place,
+      parent === undefined ? path : `/proc/self/fd/${this.#descriptor(parent)}/${name}`,
+    );
   }
 
   close(): void {
@@ -69,18 +66,31 @@ export class HostDescriptors {
     this.#open.clear();
   }
 
+  /** Opens from the next directory above that is open, in a loop: a guest makes trees deeper than a stack. */
   #descriptor(place: HostPlace): number {
+    const closed: HostPlace[] = [];
+    let above: HostPlace | undefined = place;
+    let fd = -1;
+    for (; above !== undefined; above = above.parent) {
+      fd = this.#openFd(above);
+      if (fd >= 0) break;
+      closed.push(above);
+    }
+    for (let next = closed.pop(); next !== undefined; next = closed.pop()) {
+      fd = openPlace(next, fd < 0 ? next.path : `/proc/self/fd/${fd}/${next.name}`);
+      this.#open.set(next, fd);
+      if (this.#open.size > OPEN_COUNT_MAX) this.#evict();
+    }
+    return fd;
+  }
+
+  #openFd(place: HostPlace): number {
     if (place.heldFd >= 0) return place.heldFd;
     const known = this.#open.get(place);
-    if (known !== undefined) {
-      this.#open.delete(place);
-      this.#open.set(place, known);
-      return known;
-    }
-    const fd = this.open(place);
-    this.#open.set(place, fd);
-    if (this.#open.size > OPEN_COUNT_MAX) this.#evict();
-    return fd;
+    if (known === undefined) return -1;
+    this.#open.delete(place);
+    this.#open.set(place, known);
+    return known;
   }
 
   #evict(): void {
@@ -91,11 +101,21 @@ export class HostDescriptors {
   }
 }
 
+/** @throws NodeJS.ErrnoException ESTALE when another file is there now */
+function openPlace(place: HostPlace, path: string): number {
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  if (identityOf(fstatSync(fd, { bigint: true })) === place.identity) return fd;
+  closeSync(fd);
+  throw Object.assign(new Error("something else is there now"), { code: "ESTALE" });
+}
+
 export function identityOf(stat: { dev: bigint; ino: bigint }): string {
   return `${stat.dev}:${stat.ino}`;
 }
 
 function plainPath(place: HostPlace): string {
-  if (place.parent === undefined) return place.path;
-  return `${plainPath(place.parent)}/${place.name}`;
+  const names: string[] = [];
+  let above = place;
+  for (; above.parent !== undefined; above = above.parent) names.push(above.name);
+  return [above.path, ...names.reverse()].join("/");
 }
