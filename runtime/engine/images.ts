@@ -1,5 +1,4 @@
 /** The images of a store, as the public API shows them. */
-import type { ImageRecord } from "../core/image/record.ts";
 import type { Store } from "../node/store/store.ts";
 import type { ImageInfo, Images } from "./types.ts";
 
@@ -12,20 +11,20 @@ export class LocalImages implements Images {
 
   async load(path: string, options: { platform?: string; signal?: AbortSignal } = {}): Promise<ImageInfo[]> {
     const { loadImages } = await import("../node/store/importer.ts");
-    return (await loadImages(this.#store(), path, options)).map(toInfo);
+    return await loadImages(this.#store(), path, options);
   }
 
   async import(path: string, name: string, options: { signal?: AbortSignal } = {}): Promise<ImageInfo> {
     const { importFile } = await import("../node/store/importer.ts");
-    return toInfo(await importFile(this.#store(), path, name, options));
+    return await importFile(this.#store(), path, name, options);
   }
 
   async list(): Promise<ImageInfo[]> {
-    return this.#store().images.list().map(toInfo);
+    return this.#store().images.list();
   }
 
   async get(reference: string): Promise<ImageInfo> {
-    return toInfo(this.#store().images.resolve(reference));
+    return this.#store().images.resolve(reference);
   }
 
   async tag(reference: string, name: string): Promise<void> {
@@ -38,8 +37,4 @@ export class LocalImages implements Images {
   ): Promise<{ untagged: string[]; deleted: string[] }> {
     return this.#store().images.remove(reference, options);
   }
-}
-
-function toInfo(record: ImageRecord): ImageInfo {
-  return record;
 }

@@ -3,6 +3,8 @@
  * Every function that answers a promise rejects with a `WpodError`; its `code` is stable.
  */
 import type { Readable, Writable } from "node:stream";
+import type { ImageConfig } from "../core/image/config.ts";
+import type { ImageRecord } from "../core/image/record.ts";
 
 export interface EngineOptions {
   /** Where images and records are kept; made (mode 0700) when it isn't there. Default: `$WPOD_ROOT`, else the platform's data directory. */
@@ -186,50 +188,9 @@ export interface Containers {
   ): AsyncIterable<LogLine>;
 }
 
-export interface ImageInfo {
-  /** `sha256:` and 64 hex digits: the digest of its config. */
-  id: string;
-  /** Digest of the manifest that it came with. */
-  manifestDigest: string;
-  /** Normalised `name:tag`. */
-  tags: readonly string[];
-  /** `os/architecture[/variant]`. */
-  platform: string;
-  createdMs: number | undefined;
-  /** Sum of the layers, uncompressed. */
-  sizeBytes: number;
-  layers: readonly {
-    digest: string;
-    diffId: string;
-    mediaType: string;
-    sizeBytes: number;
-    compressedBytes: number;
-  }[];
-  /** The OCI image config, as its JSON says. */
-  config: ImageConfig;
-}
-
-/** @see https://github.com/opencontainers/image-spec/blob/main/config.md */
-export interface ImageConfig {
-  created?: string;
-  author?: string;
-  architecture?: string;
-  os?: string;
-  variant?: string;
-  config?: {
-    User?: string;
-    Env?: string[];
-    Entrypoint?: string[];
-    Cmd?: string[];
-    Volumes?: Record<string, object>;
-    WorkingDir?: string;
-    Labels?: Record<string, string>;
-    ExposedPorts?: Record<string, object>;
-    StopSignal?: string;
-  };
-  rootfs?: { type: string; diff_ids: string[] };
-  history?: object[];
-}
+/** What the store knows of an image. `id` is the digest of its config, `tags` are its names as `name:tag`. */
+export type ImageInfo = ImageRecord;
+export type { ImageConfig };
 
 export interface Images {
   /** What `wpod load -i` takes: an oci-archive, a docker-archive, each also compressed, or an OCI layout directory. Answers the loaded images. */

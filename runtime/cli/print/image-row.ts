@@ -43,7 +43,7 @@ export function imageRows(image: ImageInfo, nowMs: number, whole: boolean): Stru
       Containers: "N/A",
       CreatedAt: image.createdMs === undefined ? "N/A" : goTime(image.createdMs),
       CreatedSince: image.createdMs === undefined ? "N/A" : humanAgo(image.createdMs, nowMs),
-      Digest: image.manifestDigest === "" ? NONE : image.manifestDigest,
+      Digest: image.manifestDigest,
       ID: whole ? image.id : image.id.slice("sha256:".length, "sha256:".length + SHORT_ID_LENGTH),
       Repository: printable(repository),
       SharedSize: "N/A",

@@ -23,6 +23,8 @@ export interface Program {
   device: bigint;
 }
 
+/** V8 takes no larger module. A sparse file of an image may claim any size. */
+export const PROGRAM_BYTES_MAX = 1024 * 1024 * 1024;
 /** Interpreters of interpreters; Linux stops at 4 too. */
 const INTERPRETERS_MAX = 4;
 
@@ -131,6 +133,12 @@ function readWhole(root: OpenFile, path: string, sizeBytes: number): Uint8Array 
 }
 
 function readAll(file: OpenFile, sizeBytes: number, path: string): Uint8Array {
+  if (sizeBytes > PROGRAM_BYTES_MAX) {
+    throw new WpodError(
+      "PROGRAM_INVALID",
+      `${path} has ${sizeBytes} bytes; a program may have ${PROGRAM_BYTES_MAX}`,
+    );
+  }
   const bytes = new Uint8Array(sizeBytes);
   let at = 0;
   while (at < sizeBytes) {
