@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
-import { wholeFile } from "../../../../runtime/core/vfs/whole-file.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import type { OpenFile, Stat } from "../../../../shim/abi/system.ts";
@@ -280,22 +279,6 @@ describe("cost", () => {
     expect(opened.writeAt(bytes("X"), 300_001)).toBe(1);
     expect(text(299_999, 4)).toBe("\0dX\0");
     expect(text(999_999, 4)).toBe("\0");
-  });
-
-  test("an unmodified file is told as a place in the blob, a modified one as bytes", () => {
-    const { layers, tree } = stack([
-      { entries: [file("m.wasm", "module"), { path: "l", target: "m.wasm" }] },
-    ]);
-    const table = new MountTable(tree);
-    const place = wholeFile(table, "/l", ROOT, 100);
-    expect(place).toMatchObject({ kind: "blob", blob: layers[0]!.blob, sizeBytes: 6 });
-    expect(wholeFile(table, "/l", ROOT, 5)).toBe(-Errno.EFBIG);
-    expect(wholeFile(table, "/", ROOT, 5)).toBe(-Errno.EISDIR);
-    expect(wholeFile(table, "/nothing", ROOT, 5)).toBe(-Errno.ENOENT);
-    const opened = open(table.openRoot(ROOT), "m.wasm", { write: true });
-    opened.write(bytes("M"));
-    expect(wholeFile(table, "m.wasm", ROOT, 100)).toEqual({ kind: "bytes", bytes: bytes("Module") });
-    expect(wholeFile(table, "m.wasm", ROOT, 5)).toBe(-Errno.EFBIG);
   });
 
   test("a blob that can't be read is EIO, and changes nothing", () => {
