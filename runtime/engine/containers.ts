@@ -17,9 +17,17 @@ export class LocalContainers implements Containers, RecordKeeper {
   readonly #root: string;
   readonly #store: () => Store;
   readonly #logLimits: LogLimitsSpec;
+  readonly #endHere: (id: string) => Promise<boolean>;
   #records: ContainerRecords<EngineRecord> | undefined;
 
-  constructor(root: string, store: () => Store, logLimits: LogLimitsSpec) {
+  /** @param endHere ends a container of this very engine; false when it isn't one */
+  constructor(
+    root: string,
+    store: () => Store,
+    logLimits: LogLimitsSpec,
+    endHere: (id: string) => Promise<boolean>,
+  ) {
+    this.#endHere = endHere;
     this.#root = root;
     this.#store = store;
     this.#logLimits = logLimits;
@@ -45,7 +53,7 @@ export class LocalContainers implements Containers, RecordKeeper {
     const record = this.#rows.get(reference);
     if (record.status === "running") {
       if (!force) throw stillRunning(record.id);
-      await this.#killElsewhere(record);
+      if (!(await this.#endHere(record.id))) await this.#killElsewhere(record);
     }
     this.delete(record);
     return record.id;

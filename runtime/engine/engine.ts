@@ -69,7 +69,7 @@ export class Engine implements AsyncDisposable {
     this.#hostKind = options.hostKind ?? "library";
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
-    this.#records = new LocalContainers(this.root, store, LOG_LIMITS);
+    this.#records = new LocalContainers(this.root, store, LOG_LIMITS, (id) => this.#end(id));
     this.containers = this.#records;
   }
 
@@ -115,6 +115,12 @@ export class Engine implements AsyncDisposable {
     await dropSpareWorker();
     this.#store?.close();
     this.#store = undefined;
+  }
+
+  async #end(id: string): Promise<boolean> {
+    const container = [...this.#running].find((running) => running.id === id);
+    await container?.end();
+    return container !== undefined;
   }
 
   #checkNotDisposed(): void {

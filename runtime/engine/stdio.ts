@@ -1,13 +1,15 @@
 /** Joins the three streams of a guest to what the caller wants: its own streams, buffers, functions, or nothing. */
 import { closeSync } from "node:fs";
 import { Readable, type Writable } from "node:stream";
+import { WpodError } from "../core/error.ts";
 import type { Bell } from "../core/ipc/bell.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import type { StreamSpec } from "../core/kernel/spec.ts";
 import { descriptorKind, directWriteDescriptor } from "../node/stdio/descriptor.ts";
-import { emptyRing, fillRing, streamTaker } from "../node/stdio/ring-pump.ts";
+import { emptyRing, fillRing } from "../node/stdio/ring-pump.ts";
 import { openStdin } from "../node/stdio/stdin.ts";
 import { StreamReader } from "../node/stdio/stream-reader.ts";
+import { StreamWriter } from "../node/stdio/stream-writer.ts";
 import type { InputSource, OutputTarget } from "./types.ts";
 
 /** A pipe of Linux holds as much; larger rings didn't move bytes faster. */
@@ -38,6 +40,9 @@ export function joinInput(source: InputSource | undefined, bell: Bell): InputJoi
   }
   if (typeof source === "string") return joinBytes(Buffer.from(source));
   if (source instanceof Uint8Array) return joinBytes(source);
+  if (typeof source !== "object" || source === null || !(Symbol.asyncIterator in source)) {
+    throw new WpodError("USAGE", "stdin is neither a text, bytes, a stream nor an async iterable");
+  }
   return joinSource(
     // The caller's stream stays the caller's, and open, when the guest doesn't read it to its end.
     source instanceof Readable ? new StreamReader(source) : source[Symbol.asyncIterator](),
@@ -88,6 +93,9 @@ export function joinOutput(
   if (target === "ignore") return plainJoint({ kind: "null" });
   if (target === "inherit") return inherit(fd, bell);
   if (target === undefined || target === "collect") return collect(bell, collectBytesMax);
+  if (typeof target !== "function" && typeof target?.write !== "function") {
+    throw new WpodError("USAGE", `${fd === 1 ? "stdout" : "stderr"} is neither a stream nor a function`);
+  }
   return typeof target === "function" ? joinTaker(target, bell) : joinStream(target, bell);
 }
 
@@ -113,31 +121,13 @@ function plainJoint(spec: StreamSpec, close: () => void = () => {}): OutputJoint
   };
 }
 
-/** The caller's stream stays the caller's, and open. */
 function joinStream(stream: Writable, bell: Bell): OutputJoint {
-  return joinTaker(streamTaker(stream), bell, listenToErrors(stream));
-}
-
-/** Streams that guests write to, and how many guests. */
-const listenedTo = new WeakMap<Writable, { count: number }>();
-const ignore = () => {};
-
-/**
- * A stream that breaks tells it to its writer, which is the guest, as EPIPE. It also emits an event, and when nobody
- * listens to that, the process ends.
- *
- * @returns stops listening
- */
-function listenToErrors(stream: Writable): () => void {
-  const users = listenedTo.get(stream) ?? { count: 0 };
-  listenedTo.set(stream, users);
-  if (users.count++ === 0) stream.on("error", ignore);
-  return () => {
-    // The event comes after the answer to the write.
-    setImmediate(() => {
-      if (--users.count === 0) stream.off("error", ignore);
-    });
-  };
+  const writer = new StreamWriter(stream);
+  return joinTaker(
+    (bytes) => writer.write(bytes),
+    bell,
+    () => writer.close(),
+  );
 }
 
 /** @param done nothing is handed on any more */

@@ -17,7 +17,11 @@ const NOUNS =
     " ",
   );
 
-/** @param random a number from 0 to below `max` */
-export function generateName(random: (max: number) => number): string {
-  return `${ADJECTIVES[random(ADJECTIVES.length)]}_${NOUNS[random(NOUNS.length)]}`;
+/**
+ * @param random a number from 0 to below `max`
+ * @param attempt how many names were taken already: with each, the name gets one digit more, so that there is always one left
+ */
+export function generateName(random: (max: number) => number, attempt = 0): string {
+  const digits = Array.from({ length: attempt }, () => random(10)).join("");
+  return `${ADJECTIVES[random(ADJECTIVES.length)]}_${NOUNS[random(NOUNS.length)]}${digits}`;
 }

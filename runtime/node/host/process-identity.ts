@@ -7,7 +7,9 @@ export function processStart(pid: number): string | undefined {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
       // The second field is the name in parentheses, and may hold anything; the 22nd is the start in clock ticks.
-      return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      // One that has ended, and whose parent hasn't asked how (Z), is shown until it does.
+      return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
     } catch {
       return undefined;
     }

@@ -1,18 +1,11 @@
 /** The engine's ends of the rings: they fill a guest's input and empty its output, at the pace of whoever is on the other side. */
-
-import { constants, createReadStream } from "node:fs";
-import { Socket } from "node:net";
-import type { Readable, Writable } from "node:stream";
 import type { Ring } from "../../core/ipc/ring.ts";
-import { descriptorKind, openAnew } from "./descriptor.ts";
-
-const PIPE_CHUNK_BYTES = 64 * 1024;
 
 /** Copies into the ring until the source ends or the guest has gone. Never rejects: a broken source is an end. */
-export async function fillRing(ring: Ring, source: AsyncIterable<Uint8Array | string>): Promise<void> {
+export async function fillRing(ring: Ring, source: AsyncIterator<Uint8Array | string>): Promise<void> {
   try {
-    for await (const chunk of source) {
-      const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+    for (let next = await source.next(); !next.done; next = await source.next()) {
+      const bytes = typeof next.value === "string" ? Buffer.from(next.value) : next.value;
       if (!(await writeAll(ring, bytes))) break;
     }
   } catch {
@@ -37,12 +30,13 @@ async function writeAll(ring: Ring, bytes: Uint8Array): Promise<boolean> {
 
 /**
  * Gives what the guest writes to `take`, piece by piece, until it is done. The bytes are a copy, and `take`'s. When
- * `take` throws, the guest's next write is EPIPE.
+ * `take` throws, the guest's next write is EPIPE. Whoever abandons the ring stops it after the piece that is being taken.
  */
 export async function emptyRing(ring: Ring, take: (bytes: Uint8Array) => unknown): Promise<void> {
   for (;;) {
     const seen = ring.hostBell.now();
     const ended = ring.ended;
+    if (ring.broken) return;
     const piece = ring.readable();
     if (piece.length > 0) {
       try {
@@ -60,31 +54,4 @@ export async function emptyRing(ring: Ring, take: (bytes: Uint8Array) => unknown
       await ring.hostBell.later(seen);
     }
   }
-}
-
-/** A `take` that waits until the stream wants more. */
-export function streamTaker(stream: Writable): (bytes: Uint8Array) => Promise<void> {
-  return (bytes) =>
-    new Promise((resolve, reject) => {
-      if (stream.destroyed || stream.writableEnded) {
-        reject(new Error("the stream was closed"));
-        return;
-      }
-      stream.write(bytes, (error) => (error ? reject(error) : resolve()));
-    });
-}
-
-/** Standard input of this process as a stream that can be dropped at any time and leaves the descriptor as it was. */
-export function openStdin(fd = 0): Readable {
-  const kind = descriptorKind(fd);
-  if (kind === "file") return createReadStream("", { fd, autoClose: false, highWaterMark: 1 << 20 });
-  if (kind === "missing") return createReadStream("/dev/null");
-  // A descriptor of our own, so that O_NONBLOCK doesn't reach the processes that share this one.
-  const own = openAnew(fd, constants.O_RDONLY);
-  return new Socket({
-    fd: own ?? fd,
-    readable: true,
-    writable: false,
-    highWaterMark: PIPE_CHUNK_BYTES,
-  } as object);
 }
