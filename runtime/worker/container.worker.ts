@@ -20,7 +20,9 @@ import { DirectSink } from "../node/stdio/direct-sink.ts";
 import { treeServices } from "../node/tree-services.ts";
 
 /** In the bundle: keeps what V8 compiled for the next start, where that is missing. */
-const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as (() => void) | undefined;
+const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as
+  | (() => void)
+  | undefined;
 
 parentPort!.once("message", (message: StartMessage) => start(message));
 

@@ -8,7 +8,6 @@
  * - Buffers belong to the caller and may lie in shared memory; they are only used during the call.
  * - Paths are strings that were valid UTF-8 without NUL; `name` is one component, `path` may hold many.
  */
-import type { Errno } from "./errno.ts";
 import type { FileType } from "./filetype.ts";
 
 /** A negative `Errno`. Answered in place of a count, a position or an object. */
@@ -163,5 +162,3 @@ export interface BlobReader {
 export function isFailure<T extends object | string | bigint>(value: T | Failure): value is Failure {
   return typeof value === "number";
 }
-
-export type { Errno };

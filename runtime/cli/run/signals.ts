@@ -1,10 +1,9 @@
 /** Signals to `wpod run` go to its container; what comes before there is one, or a second time, ends this process. */
 import { parseSignal } from "../../core/container/signal.ts";
+import { KILL_SIGNAL } from "../../engine/containers.ts";
 import type { Container } from "../../engine/types.ts";
 
 const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1"] as const;
-/** What `wpod rm -f` of another terminal sends; the engine's `KILL_SIGNAL`. */
-const KILL_SIGNAL = "SIGUSR2";
 const KILLED = 137;
 
 export interface SignalPass {

@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { formatRecords, formatTime, parseRecord, parseTime, RECORD_BYTES_MAX } from "../../../../runtime/core/log/cri.ts";
+import {
+  formatRecords,
+  formatTime,
+  parseRecord,
+  parseTime,
+  RECORD_BYTES_MAX,
+} from "../../../../runtime/core/log/cri.ts";
 
 const TIME_NS = 1475798963669794202n;
 const TIME = "2016-10-07T00:09:23.669794202Z";
@@ -25,7 +31,9 @@ describe("CRI records", () => {
       records: [`${TIME} stdout P ${"x".repeat(RECORD_BYTES_MAX)}`, `${TIME} stdout F x`],
     },
   ])("of $name", ({ text, records }) => {
-    expect(decode(formatRecords("stdout", TIME_NS, encode(text)))).toBe(records.map((line) => `${line}\n`).join(""));
+    expect(decode(formatRecords("stdout", TIME_NS, encode(text)))).toBe(
+      records.map((line) => `${line}\n`).join(""),
+    );
   });
 
   test("give back every byte that was written", () => {
