@@ -10,6 +10,7 @@
  * layers/sha256/<hex>.index   what is in it, and where
  * tmp/                        what is being written; renamed when it is whole
  * corrupt/                    layers that were found damaged
+ * containers/<id>/            logs of containers
  * ```
  */
 import {
@@ -32,7 +33,7 @@ import { ImageStore } from "./images.ts";
 const LAYOUT_VERSION = "1";
 const FOLDERS = ["blobs/sha256", "layers/sha256", "tmp", "corrupt"];
 /** What may lie in a folder that another process is just making into a store. */
-const OWN_NAMES = /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt)$/;
+const OWN_NAMES = /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt|containers)$/;
 
 /** The two files of a layer. */
 export interface LayerPaths {
