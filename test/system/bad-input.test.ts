@@ -116,6 +116,15 @@ test.each(TABLE)("$name: $args", async ({ args, exitCode, stderr }) => {
   expect(printed.stderr.trimEnd().split("\n").length).toBeLessThanOrEqual(4);
 });
 
+test("row 88: standard input that is no image", async () => {
+  const printed = await cli.wpod(["load"], { stdin: "no image" });
+  expect(printed).toMatchObject({
+    exitCode: 125,
+    stderr: expect.stringMatching(/^Error: payload does not match .*\n \* oci-archive: standard input is /),
+  });
+  expect(printed.stderr).not.toContain("wpod-load-");
+});
+
 test("a root that can't be used", async () => {
   const root = join(cli.directory, "a-file");
   const printed = await cli.wpod(["images"]);

@@ -183,7 +183,10 @@ describe("wpod run", () => {
 
   test("--memory: a guest that dies of it ends with 137, and inspect knows", async () => {
     const printed = await cli.wpod(["run", "--name", "hungry", "--memory", "16m", guests.grow, "64"]);
-    expect(printed).toMatchObject({ exitCode: 137, stderr: expect.stringContaining("the program trapped") });
+    expect(printed).toMatchObject({
+      exitCode: 137,
+      stderr: expect.stringMatching(/the program trapped.*\nError: the program ended: out of memory/),
+    });
     expect(
       (
         await cli.must([

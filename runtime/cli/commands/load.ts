@@ -52,7 +52,12 @@ async function withSpooledInput<T>(use: (path: string) => Promise<T>): Promise<T
   try {
     const path = join(directory, "image.tar");
     await pipeline(createReadStream("", { fd: 0, autoClose: false }), createWriteStream(path));
-    return await use(path);
+    return await use(path).catch((error: unknown) => {
+      // Where it was put meanwhile means nothing to anybody.
+      if (!(error instanceof WpodError)) throw error;
+      const message = error.message.replaceAll(path, "standard input");
+      throw new WpodError(error.code, message, { ...(error.hint && { hint: error.hint }), cause: error });
+    });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
