@@ -3,9 +3,12 @@
 // Compiling it anew would take as long as starting Node.js. What V8 made is kept in a folder of the user's own, by version
 // of Node.js, architecture and bundle: code is trusted, so nobody else may have written there.
 
-const fs = require("fs");
-const path = require("path");
-const vm = require("vm");
+const fs = require("node:fs");
+const path = require("node:path");
+const vm = require("node:vm");
+
+/** Folders of code that are kept. */
+const FOLDERS_MAX = 8;
 
 /** Set when the bundle is built. */
 const BUNDLE = "@BUNDLE@";
@@ -39,6 +42,8 @@ function loadOnce(name) {
 
 /** Keeps what was compiled by now. Whoever can't write does without. */
 function save() {
+  if (folder === undefined || unsaved.length === 0) return;
+  dropOldest();
   for (const { name, script } of unsaved.splice(0)) {
     try {
       const target = path.join(folder, `${name}.code`);
@@ -48,6 +53,23 @@ function save() {
     } catch {
       return;
     }
+  }
+}
+
+/** Bundles and versions of Node.js come and go; what the latest of them left is enough. */
+function dropOldest() {
+  try {
+    const base = path.dirname(folder);
+    const others = fs
+      .readdirSync(base)
+      .map((name) => path.join(base, name))
+      .filter((other) => other !== folder);
+    const byAge = others
+      .map((other) => ({ other, ageMs: -fs.lstatSync(other).mtimeMs }))
+      .sort((a, b) => a.ageMs - b.ageMs);
+    for (const { other } of byAge.slice(FOLDERS_MAX - 1)) fs.rmSync(other, { recursive: true, force: true });
+  } catch {
+    // Another process does the same.
   }
 }
 

@@ -15,9 +15,14 @@ test.each([
   expect(resolveUser(user, PASSWD, GROUP)).toEqual(expected);
 });
 
-test.each(["nobody", "4294967295", "4294967296", "app:nogroup", "-1", "0x0", "short"])("user %s is refused", (user) => {
-  expect(() => resolveUser(user, PASSWD, GROUP)).toThrow(expect.objectContaining({ code: "USER_NOT_FOUND" }));
-});
+test.each(["nobody", "4294967295", "4294967296", "app:nogroup", "-1", "0x0", "short"])(
+  "user %s is refused",
+  (user) => {
+    expect(() => resolveUser(user, PASSWD, GROUP)).toThrow(
+      expect.objectContaining({ code: "USER_NOT_FOUND" }),
+    );
+  },
+);
 
 test("an image without passwd has numbers only", () => {
   expect(resolveUser("12:34", "", "")).toEqual({ uid: 12, gid: 34, groups: [], home: "/" });
