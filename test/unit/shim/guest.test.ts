@@ -48,3 +48,33 @@ test("a guest whose memory is shared is served like any other, also after it has
   expect(guest.call("random_get", far, 32)).toBe(Errno.ESUCCESS);
   expect(guest.bytes.slice(far, far + 32).every((byte) => byte === 0)).toBe(false);
 });
+
+test("without a directory that was granted no path leads to a file", () => {
+  const alone = new TestGuest({ preopens: [] });
+  alone.fileSystem.root.createFile("secret", 0o666, 0, 0);
+  const calls = Object.entries(alone.preview1).filter(([name]) => name.startsWith("path_"));
+  expect(calls).toHaveLength(10);
+  for (const [name, call] of calls) {
+    for (const path of ["secret", "/secret", ".", "/", "../secret"]) {
+      alone.bytes.set(new TextEncoder().encode(path), 64);
+      for (const fd of [0, 1, 2, 3, 4, -1, -100]) {
+        const errno = call(...CALLS[name]!(fd, 64, path.length));
+        expect([Errno.EBADF, Errno.ENOTDIR, Errno.ENOTCAPABLE], `${name} ${fd} ${path}`).toContain(errno);
+      }
+    }
+  }
+});
+
+/** Arguments that are right but for the descriptor. */
+const CALLS: Record<string, (fd: number, ptr: number, size: number) => (number | bigint)[]> = {
+  path_create_directory: (fd, ptr, size) => [fd, ptr, size],
+  path_filestat_get: (fd, ptr, size) => [fd, 1, ptr, size, 1024],
+  path_filestat_set_times: (fd, ptr, size) => [fd, 1, ptr, size, 0n, 0n, 2],
+  path_link: (fd, ptr, size) => [fd, 0, ptr, size, fd, 128, 1],
+  path_open: (fd, ptr, size) => [fd, 1, ptr, size, 0, 2n, 0n, 0, 1024],
+  path_readlink: (fd, ptr, size) => [fd, ptr, size, 1024, 64, 2048],
+  path_remove_directory: (fd, ptr, size) => [fd, ptr, size],
+  path_rename: (fd, ptr, size) => [fd, ptr, size, fd, 128, 1],
+  path_symlink: (fd, ptr, size) => [ptr, size, fd, ptr, size],
+  path_unlink_file: (fd, ptr, size) => [fd, ptr, size],
+};
