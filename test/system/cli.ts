@@ -8,7 +8,7 @@ import { makeImage } from "../../samples/make-image.ts";
 import { SAMPLES } from "../../samples/sample.ts";
 import { runChild } from "../fixtures/child.ts";
 
-const WPOD = fileURLToPath(new URL("../../dist/bin/wpod.js", import.meta.url));
+export const WPOD = fileURLToPath(new URL("../../dist/bin/wpod.js", import.meta.url));
 
 export interface Printed {
   /** null when a signal ended it. */
