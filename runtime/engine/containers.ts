@@ -65,7 +65,10 @@ export class LocalContainers implements Containers, RecordKeeper {
   ): AsyncIterable<LogLine> {
     const record = this.#rows.get(reference);
     if (record.logPath === undefined) {
-      throw new WpodError("UNSUPPORTED", `container "${record.name}" keeps no log: it was run with --rm`);
+      throw new WpodError(
+        "UNSUPPORTED",
+        `container "${record.name}" keeps no log: it was run with --rm or without a log driver`,
+      );
     }
     const { followLog, readLog } = await import("../node/log/log-reader.ts");
     const { follow, ...query } = options;

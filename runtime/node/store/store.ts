@@ -16,6 +16,7 @@
 import {
   accessSync,
   constants,
+  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -23,7 +24,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { WpodError } from "../../core/error.ts";
 import { type Digest, digestHex } from "../../core/image/digest.ts";
@@ -142,9 +143,21 @@ function readVersion(root: string): string | undefined {
   }
 }
 
+/** Not `recursive`: below `/proc` Node would try for ever. */
+function makeDirectories(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectories(dirname(path));
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    // Another process was as quick.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
 function makeStore(root: string): void {
   try {
-    mkdirSync(root, { recursive: true, mode: 0o700 });
+    makeDirectories(root);
     const foreign = readdirSync(root).find((name) => !OWN_NAMES.test(name));
     if (foreign !== undefined) {
       throw unusable(root, `it holds other files, such as ${JSON.stringify(foreign)}`, undefined);
