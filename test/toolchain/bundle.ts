@@ -195,7 +195,7 @@ function isReplaced(name: string, importer: string | undefined): boolean {
 /** @param outputs names of all files that are built */
 function checkSelfContained(chunk: OutputChunk, outputs: ReadonlySet<string>): void {
   // Code from the cache has no `import()`: allowing it costs every start 3 ms.
-  if (chunk.fileName.endsWith(".js") && /\bimport\(/.test(chunk.code)) {
+  if (chunk.fileName.endsWith(".js") && /(?<![.\w$])(?<!async )import\(/.test(chunk.code)) {
     throw new BundleError(`${chunk.fileName} imports a module of Node.js on demand: import it statically`);
   }
   for (const name of [...chunk.imports, ...chunk.dynamicImports]) {
