@@ -100,7 +100,8 @@ export class ContainerRecords<T extends ContainerRecord> {
 
   /** A container whose host process died is shown as ended, and the record is mended. */
   #alive(row: object): T {
-    const record = JSON.parse((row as { record: string }).record) as T;
+    const text = (row as { record: string }).record;
+    const record = JSON.parse(text) as T;
     if (record.status !== "running" || processStart(record.pid) === record.processStart) return record;
     const mended: T = {
       ...record,
@@ -110,8 +111,13 @@ export class ContainerRecords<T extends ContainerRecord> {
       finishedMs: record.finishedMs ?? Date.now(),
       reason: "its host process died",
     };
-    this.update(mended);
-    return mended;
+    // It may have written down its own end, and gone, since the row was read: its word counts.
+    const { changes } = this.#database
+      .prepare("UPDATE containers SET status = ?, pid = ?, record = ? WHERE id = ? AND record = ?")
+      .run(mended.status, mended.pid, JSON.stringify(mended), mended.id, text);
+    if (changes !== 0) return mended;
+    const now = this.#database.prepare("SELECT record FROM containers WHERE id = ?").get(mended.id);
+    return now === undefined ? mended : this.#alive(now);
   }
 
   #nameConflict(record: T, error: unknown): unknown {
