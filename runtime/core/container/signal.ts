@@ -37,6 +37,9 @@ const SIGNALS = [
 const IGNORED = new Set(["SIGCHLD", "SIGCONT", "SIGURG", "SIGWINCH"]);
 const STOPPING = new Set(["SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU"]);
 
+/** Other names of the same signals. */
+const ALIASES: Readonly<Record<string, string>> = { SIGIOT: "SIGABRT", SIGCLD: "SIGCHLD", SIGPOLL: "SIGIO" };
+
 export interface Signal {
   name: string;
   number: number;
@@ -47,7 +50,8 @@ export interface Signal {
 /** `TERM`, `SIGTERM`, `15`; undefined for what is none. */
 export function parseSignal(text: string): Signal | undefined {
   const upper = text.toUpperCase();
-  const name = upper.startsWith("SIG") ? upper : `SIG${upper}`;
+  const full = upper.startsWith("SIG") ? upper : `SIG${upper}`;
+  const name = Object.hasOwn(ALIASES, full) ? ALIASES[full]! : full;
   const index = /^\d+$/.test(text) ? Number(text) - 1 : (SIGNALS as readonly string[]).indexOf(name);
   const found = SIGNALS[index];
   if (found === undefined) return undefined;

@@ -1,29 +1,20 @@
 /** An `OpenFile` that is neither a regular file nor a directory: everything answers what POSIX answers for such a thing. */
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { FileType } from "../../../shim/abi/filetype.ts";
-import type { Failure, OpenFile, Readiness, Stat } from "../../../shim/abi/system.ts";
+import type { Readiness, Stat } from "../../../shim/abi/system.ts";
+import { FileBase } from "../vfs/file-base.ts";
 
-export abstract class SpecialFile implements OpenFile {
+export abstract class SpecialFile extends FileBase {
   readonly type: FileType;
-  append = false;
-  nonblock = false;
   readonly #inode: bigint;
 
   constructor(type: FileType, inode: bigint) {
+    super();
     this.type = type;
     this.#inode = inode;
   }
 
-  setStatus(append: boolean, nonblock: boolean): number {
-    this.append = append;
-    this.nonblock = nonblock;
-    return 0;
-  }
-
-  abstract read(target: Uint8Array): number;
-  abstract write(source: Uint8Array): number;
-  abstract readableBytes(): number;
-  abstract readiness(wanted: Readiness): Readiness;
+  abstract override readiness(wanted: Readiness): Readiness;
 
   readAt(): number {
     return -Errno.ESPIPE;
@@ -64,38 +55,4 @@ export abstract class SpecialFile implements OpenFile {
     return -Errno.EINVAL;
   }
   close(): void {}
-
-  readDirectory(): number {
-    return -Errno.ENOTDIR;
-  }
-  openAt(): OpenFile | Failure {
-    return -Errno.ENOTDIR;
-  }
-  statAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  setTimesAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  makeDirectoryAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  removeDirectoryAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  unlinkAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  readLinkAt(): string | Failure {
-    return -Errno.ENOTDIR;
-  }
-  makeSymlinkAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  linkAt(): number {
-    return -Errno.ENOTDIR;
-  }
-  renameAt(): number {
-    return -Errno.ENOTDIR;
-  }
 }
