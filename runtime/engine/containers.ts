@@ -95,7 +95,7 @@ export class LocalContainers implements Containers, RecordKeeper {
       } catch (error) {
         const taken = error instanceof WpodError && error.code === "NAME_IN_USE";
         if (!taken || !record.nameIsGenerated || attempt > NAME_ATTEMPTS_MAX) throw error;
-        record.name = otherName(attempt);
+        record.name = generateName(randomBelow, attempt - 1);
       }
     }
   }
@@ -134,13 +134,8 @@ export class LocalContainers implements Containers, RecordKeeper {
 }
 
 const KILL_WAIT_MS = 10_000;
-const NAME_ATTEMPTS_MAX = 100;
-
-/** As docker does: another pair of words, and when that is taken too, a number behind it. */
-function otherName(attempt: number): string {
-  const name = generateName(randomBelow);
-  return attempt === 1 ? name : `${name}${randomBelow(10 ** Math.min(attempt - 1, 6))}`;
-}
+/** Each name that is tried is longer than the one before. */
+const NAME_ATTEMPTS_MAX = 20;
 
 /** Names need no secrecy. */
 export function randomBelow(max: number): number {

@@ -196,7 +196,6 @@ export class Engine implements AsyncDisposable {
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
         running: this.#running,
         checkEngine: () => this.#checkNotDisposed(),
-        otherName: options.name === undefined ? madeUpName : undefined,
       },
       recordNow,
     );
@@ -342,10 +341,6 @@ function preopensOf(record: EngineRecord, _workdir: string): { name: string; pat
       }
       return { name: pair.slice(0, equals), path: pair.slice(equals + 1) };
     });
-}
-
-function madeUpName(attempt: number): string {
-  return generateName((max) => Math.floor(Math.random() * max), attempt);
 }
 
 function checkName(name: string): string {

@@ -51,14 +51,10 @@ export interface ContainerParts {
   running: Set<LocalContainer>;
   /** Throws a WpodError when the engine was disposed of. */
   checkEngine: () => void;
-  /** Another name, when the one that was made up is taken; undefined for one that the caller gave. */
-  otherName: ((attempt: number) => string) | undefined;
 }
 
 /** How long whoever reads the output of a guest that was killed has to take what is left of it. */
 const LAST_OUTPUT_WAIT_MS = 500;
-/** Made-up names that are tried. Each is longer than the one before. */
-const NAME_ATTEMPTS_MAX = 20;
 
 interface Streams {
   stdin: InputJoint;
@@ -360,19 +356,8 @@ export class LocalContainer implements Container {
     } else this.#insert(record);
   }
 
-  /** A name that was made up is made up again when a container has it already. */
   #insert(record: EngineRecord): void {
-    const { records, otherName } = this.#parts;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        records.insert(record);
-        break;
-      } catch (error) {
-        const taken = error instanceof WpodError && error.code === "NAME_IN_USE";
-        if (!taken || otherName === undefined || attempt > NAME_ATTEMPTS_MAX) throw error;
-        record = { ...record, name: otherName(attempt) };
-      }
-    }
+    this.#parts.records.insert(record);
     this.#recorded = true;
     this.#record = record;
   }
