@@ -41,10 +41,12 @@ describe("a log", () => {
   test("is rotated before a file would grow over its bound, and loses the oldest file", async () => {
     const log = open();
     // A record of this text has 60 bytes: three fit.
-    for (let line = 0; line < 12; line++) log.append("stdout", encode(`line ${String(line).padStart(15, "0")}\n`));
+    for (let line = 0; line < 12; line++)
+      log.append("stdout", encode(`line ${String(line).padStart(15, "0")}\n`));
     log.close();
     expect(readdirSync(folder).sort()).toEqual(["ctr.log", "ctr.log.1", "ctr.log.2"]);
-    for (const file of readdirSync(folder)) expect(readFileSync(join(folder, file)).length).toBeLessThanOrEqual(200);
+    for (const file of readdirSync(folder))
+      expect(readFileSync(join(folder, file)).length).toBeLessThanOrEqual(200);
     const kept = await texts();
     expect(kept.length).toBe(9);
     expect(kept[0]).toContain("3");
