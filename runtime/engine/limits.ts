@@ -4,7 +4,7 @@
 export const COLLECT_BYTES_MAX = 16 * 1024 * 1024;
 
 /** What a container's writable layer may hold. */
-export const DISK_BYTES_MAX = 8 * 1024 * 1024 * 1024;
+export const DISK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 export const INODES_MAX = 1_000_000;
 
 /** What one tmpfs may hold. */

@@ -328,6 +328,11 @@ export class LocalContainer implements Container {
       this.#ended.reject(aborted(this.name, signal));
       return;
     }
+    const failure = running.stdout.failure() ?? running.stderr.failure();
+    if (failure !== undefined) {
+      this.#ended.reject(failure.error);
+      return;
+    }
     this.#ended.resolve({
       ...state,
       stdout: running.stdout.collected(),

@@ -25,6 +25,8 @@ export interface OutputJoint {
   collected(): Uint8Array;
   /** More was written than is collected. */
   truncated(): boolean;
+  /** What the caller's function threw; undefined when it didn't. */
+  failure(): { error: unknown } | undefined;
 }
 
 export interface InputJoint {
@@ -96,7 +98,7 @@ export function joinOutput(
   if (typeof target !== "function" && typeof target?.write !== "function") {
     throw new WpodError("USAGE", `${fd === 1 ? "stdout" : "stderr"} is neither a stream nor a function`);
   }
-  return typeof target === "function" ? joinTaker(target, bell) : joinStream(target, bell);
+  return typeof target === "function" ? joinFunction(target, bell) : joinStream(target, bell);
 }
 
 function inherit(fd: 1 | 2, bell: Bell): OutputJoint {
@@ -118,7 +120,22 @@ function plainJoint(spec: StreamSpec, close: () => void = () => {}): OutputJoint
     drop() {},
     collected: () => new Uint8Array(0),
     truncated: () => false,
+    failure: () => undefined,
   };
+}
+
+/** The guest sees a broken pipe, and the caller what its function threw. */
+function joinFunction(take: (bytes: Uint8Array) => unknown, bell: Bell): OutputJoint {
+  let failure: { error: unknown } | undefined;
+  const joint = joinTaker(async (bytes) => {
+    try {
+      await take(bytes);
+    } catch (error) {
+      failure = { error };
+      throw error;
+    }
+  }, bell);
+  return { ...joint, failure: () => failure };
 }
 
 function joinStream(stream: Writable, bell: Bell): OutputJoint {

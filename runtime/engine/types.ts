@@ -44,7 +44,10 @@ export interface Limits {
   outputBytesMax?: number;
 }
 
-/** Where a stream of the guest goes: collected into the result, to the stream of this process, nowhere, or to a stream or function. */
+/**
+ * Where a stream of the guest goes: collected into the result, to the stream of this process, nowhere, or to a stream or function.
+ * What a function throws ends that stream for the guest (EPIPE), and the run rejects with it when the guest has ended.
+ */
 export type OutputTarget =
   | "collect"
   | "inherit"

@@ -95,14 +95,23 @@ describe("whoever takes the output", () => {
     return stream;
   };
   test.each<{ name: string; stdout: () => OutputTarget }>([
-    { name: "throws", stdout: () => fails },
-    { name: "rejects", stdout: () => async () => fails() },
     { name: "is a stream that fails", stdout: () => new Writable({ write: (_c, _e, done) => done(new Error("full")) }) },
     { name: "is a stream that was closed", stdout: () => new PassThrough().destroy() },
     { name: "is a stream that is closed in the middle of a write", stdout: closedMeanwhile },
   ])("$name: the guest's write fails, and nothing else does", async ({ stdout }) => {
     expect(await engine.run(guests.cat, { stdin: INPUT, stdout: stdout() })).toMatchObject({ exitCode: 1 });
   }); // biome-ignore format: a line for each
+
+  test.each<{ name: string; stdout: () => OutputTarget }>([
+    { name: "throws", stdout: () => fails },
+    { name: "rejects", stdout: () => async () => fails() },
+  ])("$name: the guest's write fails, and the caller is told", async ({ stdout }) => {
+    const container = await engine.create(guests.cat, { stdin: INPUT, stdout: stdout() });
+    await container.start();
+    await expect(container.wait()).rejects.toThrow("the caller's");
+    expect(container.inspect()).toMatchObject({ status: "exited", exitCode: 1 });
+    await container.remove();
+  });
 
   const never = () => new Promise<void>(() => {});
 
