@@ -282,6 +282,15 @@ export class Engine implements AsyncDisposable {
         `workdir "${workdir}" does not exist on container ${record.id.slice(0, 12)}`,
       );
     }
+    const preopens = preopensOf(record);
+    for (const { path } of preopens) {
+      if (!tree.isDirectory(path)) {
+        throw new WpodError(
+          "USAGE",
+          `annotation ${PREOPENS_ANNOTATION}: the container has no directory "${path}"`,
+        );
+      }
+    }
     const argv = [record.path, ...record.args];
     const searchPath = env.find((line) => line.startsWith("PATH="))?.slice("PATH=".length) ?? "";
     const program: FoundProgram =
@@ -318,7 +327,7 @@ export class Engine implements AsyncDisposable {
             : [...env, `PWD=${workdir}`],
         workdir,
         credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
-        preopens: preopensOf(record, workdir),
+        preopens,
         descriptorsMax: limits.DESCRIPTORS_MAX,
       },
     };
@@ -328,7 +337,7 @@ export class Engine implements AsyncDisposable {
 /** Annotation that names the directories a program finds open: `name=/path,name=/path`; else it is `/`. */
 const PREOPENS_ANNOTATION = "wpod.preopens";
 
-function preopensOf(record: EngineRecord, _workdir: string): { name: string; path: string }[] {
+function preopensOf(record: EngineRecord): { name: string; path: string }[] {
   const annotation = record.annotations[PREOPENS_ANNOTATION];
   if (annotation === undefined) return [{ name: "/", path: "/" }];
   return annotation

@@ -309,3 +309,11 @@ test("a name that nobody chose gives way to one that is taken", async () => {
   expect(new Set([first.name, taken.name, second.name]).size).toBe(3);
   for (const container of [first, taken, second]) await container.remove();
 });
+
+test.each([
+  { preopens: "/nope=/nope", message: /has no directory "\/nope"/ },
+  { preopens: "nothing", message: /"nothing" is not NAME=\/PATH/ },
+])("preopens $preopens are refused before anything runs", async ({ preopens, message }) => {
+  const run = engine.run(guests.exit, { annotations: { "wpod.preopens": preopens } });
+  await expect(run).rejects.toMatchObject({ code: "USAGE", message: expect.stringMatching(message) });
+});
