@@ -7,6 +7,7 @@ import { planProcess } from "../core/container/process-plan.ts";
 import { resolveUser } from "../core/container/user.ts";
 import { WpodError } from "../core/error.ts";
 import type { Digest } from "../core/image/digest.ts";
+import { choosePlatform, parsePlatform } from "../core/image/platform.ts";
 import type { ImageRecord } from "../core/image/record.ts";
 import {
   assembleTree,
@@ -221,7 +222,11 @@ export class Engine implements AsyncDisposable {
         module: { name: `/${basename(image)}`, bytes: readModule(image) },
       };
     }
-    return { given: image, image: this.#openStore().images.resolve(image), module: undefined };
+    const found = this.#openStore().images.resolve(image);
+    if (options.platform !== undefined) {
+      choosePlatform([{ platform: parsePlatform(found.platform) }], parsePlatform(options.platform), image);
+    }
+    return { given: image, image: found, module: undefined };
   }
 
   #filesOf(source: Source, record: EngineRecord, mounts: MountPlan[], options: RunOptions): FilesSpec {

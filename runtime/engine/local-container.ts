@@ -309,7 +309,8 @@ export class LocalContainer implements Container {
     this.#running = undefined;
     const ending: Ending = this.#ending ?? { kind: "defect", message: "its worker ended without a word" };
     if (ending.kind === "imports") {
-      this.#refuse(explainImports(ending.missing, this.#record.path));
+      const { imageId, image, path } = this.#record;
+      this.#refuse(explainImports(ending.missing, imageId === "" ? image : path));
       return;
     }
     this.#started.resolve();

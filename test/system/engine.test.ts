@@ -317,3 +317,14 @@ test.each([
   const run = engine.run(guests.exit, { annotations: { "wpod.preopens": preopens } });
   await expect(run).rejects.toMatchObject({ code: "USAGE", message: expect.stringMatching(message) });
 });
+
+test.each([
+  { platform: "wasi/wasm", fits: true },
+  { platform: "wasip1/wasm", fits: true },
+  { platform: "linux/amd64", fits: false },
+])("an image of the store for $platform: $fits", async ({ platform, fits }) => {
+  await engine.images.import(FILES, "platforms");
+  const run = engine.run("platforms", { platform, args: ["ls", "/"] });
+  if (fits) expect((await run).exitCode).toBe(0);
+  else await expect(run).rejects.toMatchObject({ code: "IMAGE_PLATFORM" });
+});
