@@ -13,7 +13,7 @@ import { StreamWriter } from "../node/stdio/stream-writer.ts";
 import type { InputSource, OutputTarget } from "./types.ts";
 
 /** A pipe of Linux holds as much; larger rings didn't move bytes faster. */
-const RING_BYTES = 256 * 1024;
+const RING_BYTES = 64 * 1024;
 
 export interface OutputJoint {
   spec: StreamSpec;

@@ -45,7 +45,8 @@ test(`${RUN_COUNT} runs leave neither descriptors nor memory behind, and the scr
   expect(child.exitCode).toBe(0);
   const { before, after } = JSON.parse(`${child.stdout}`);
   expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
-  // Workers come and go: what grows with the runs would be more than a tenth of what the first half took.
-  expect(after.memoryMib).toBeLessThan(before.memoryMib * 1.1 + 10);
+  // The allocator's holes grow in steps until about 2,500 runs, and then no more (seen up to 5,500: 171 MiB). What a run left behind
+  // would show: its rings alone are 128 KiB, 64 MiB in the second half.
+  expect(after.memoryMib).toBeLessThan(before.memoryMib * 1.2 + 10);
   rmSync(folder, { recursive: true });
 }, 240_000);
