@@ -127,18 +127,13 @@ describe("a run", () => {
 });
 
 describe("ending a guest", () => {
-  test("an abort signal ends a spinning guest within 50 ms, and the run rejects", async () => {
-    // The median of several: one of them may meet a busy machine.
-    const tookMs: number[] = [];
-    for (let round = 0; round < 5; round++) {
-      const abort = new AbortController();
-      const container = await engine.launch(guests.spin, { signal: abort.signal });
-      const start = performance.now();
-      abort.abort();
-      await expect(container.wait()).rejects.toMatchObject({ code: "ABORTED" });
-      tookMs.push(performance.now() - start);
-    }
-    expect(tookMs.sort((a, b) => a - b)[2]).toBeLessThan(50);
+  // How soon is a benchmark: `npm run bench -- abort`.
+  test("an abort signal ends a spinning guest, and the run rejects", async () => {
+    const abort = new AbortController();
+    const container = await engine.launch(guests.spin, { signal: abort.signal });
+    abort.abort();
+    await expect(container.wait()).rejects.toMatchObject({ code: "ABORTED" });
+    expect(container.status()).toBe("exited");
   });
 
   test("a signal that is aborted already starts nothing", async () => {
