@@ -79,9 +79,7 @@ export class Engine implements AsyncDisposable {
    * @throws WpodError what is wrong with the image, the program or the options; ABORTED after `signal`
    */
   async run(image: ImageSource, options: RunOptions = {}): Promise<RunResult> {
-    const container = await this.#make(image, { remove: true, ...options }, false);
-    await container.start();
-    return container.wait();
+    return (await this.launch(image, options)).wait();
   }
 
   /** A container that doesn't run yet: its files can be looked at and changed, then `start` runs it. */
@@ -185,7 +183,7 @@ export class Engine implements AsyncDisposable {
       logPath: log ? `${this.#records.folder(id)}/ctr.log` : undefined,
     };
     const files = this.#filesOf(source, record, planMounts(options.mounts ?? []), options);
-    const container: LocalContainer = new LocalContainer(
+    return new LocalContainer(
       {
         record,
         records: this.#records,
@@ -200,7 +198,6 @@ export class Engine implements AsyncDisposable {
       },
       recordNow,
     );
-    return container;
   }
 
   async #resolve(image: ImageSource, options: RunOptions): Promise<Source> {
@@ -280,7 +277,7 @@ export class Engine implements AsyncDisposable {
       readTextFile(root, "/etc/group", limits.PASSWD_BYTES_MAX) ?? "",
     );
     const env = needsHome ? [...record.env, `HOME=${user.home}`] : record.env;
-    const workdir = record.workdir.replace(/(?<=.)\/+$/, "");
+    const { workdir } = record;
     if (!tree.isDirectory(workdir)) {
       throw new WpodError(
         "WORKDIR_NOT_FOUND",
@@ -298,15 +295,16 @@ export class Engine implements AsyncDisposable {
     }
     const argv = [record.path, ...record.args];
     const searchPath = env.find((line) => line.startsWith("PATH="))?.slice("PATH=".length) ?? "";
+    const { module: given } = source;
     const program: FoundProgram =
-      source.module === undefined || record.entrypoint[0] !== source.module.name
+      given === undefined || record.entrypoint[0] !== given.name
         ? findProgram(root, argv, { searchPath, workdir })
-        : { path: source.module.name, argv, bytes: source.module.bytes, device: 0n };
+        : { path: given.name, argv, read: () => given.bytes, device: 0n };
     const ofImage =
       source.image !== undefined && program.device === tree.root.device && files.snapshot === undefined;
     const { module, startsInWorkdir } = this.#modules.compile(
       {
-        bytes: program.bytes,
+        read: program.read,
         key: ofImage ? `${source.image!.id}:${program.path}` : undefined,
         source: {
           path: source.module === undefined ? program.path : source.given,
@@ -321,7 +319,6 @@ export class Engine implements AsyncDisposable {
       );
     }
     return {
-      files,
       module,
       process: {
         argv: program.argv,
@@ -330,7 +327,6 @@ export class Engine implements AsyncDisposable {
           workdir === "/" || env.some((line) => line.startsWith("PWD="))
             ? [...env]
             : [...env, `PWD=${workdir}`],
-        workdir,
         credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
         preopens,
         descriptorsMax: limits.DESCRIPTORS_MAX,

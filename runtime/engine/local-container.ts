@@ -31,7 +31,6 @@ import { takeWorker } from "./worker-entry.ts";
 
 /** What it takes to start: found out before anything is written down. */
 export interface Prepared {
-  files: FilesSpec;
   process: ProcessSpec;
   /** Compiled with its memory capped already. */
   module: Compiled["module"];
@@ -184,7 +183,6 @@ export class LocalContainer implements Container {
         this.#record.logPath === undefined
           ? undefined
           : { path: this.#record.logPath, limits: this.#parts.logLimits },
-      memoryBytesMax: this.#record.limits.memoryBytesMax,
       keepFiles: options.keepFiles ?? true,
     };
     const buffers = files.snapshot === undefined ? [] : buffersOf(files.snapshot);

@@ -13,7 +13,8 @@ import { inspectModule, type ModuleInspection } from "../core/wasm/module-inspec
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
 export interface Program {
-  readonly bytes: Uint8Array;
+  /** Called only when the module isn't kept from an earlier run. */
+  readonly read: () => Uint8Array;
   /** The same for the same bytes; undefined: they are not worth keeping. */
   readonly key: string | undefined;
   readonly source: ProgramSource;
@@ -42,7 +43,7 @@ export class Modules {
   readonly #cache = new Map<string, Compiled>();
 
   /** @throws WpodError PROGRAM_*, IMAGE_PLATFORM, MEMORY_LIMIT */
-  compile({ bytes, key, source }: Program, placement: Placement): Compiled {
+  compile({ read, key, source }: Program, placement: Placement): Compiled {
     const cacheKey =
       key === undefined ? undefined : JSON.stringify([key, placement.memoryBytesMax, placement.workdir]);
     const cached = cacheKey === undefined ? undefined : this.#cache.get(cacheKey);
@@ -50,6 +51,7 @@ export class Modules {
       this.#keep(cacheKey!, cached);
       return cached;
     }
+    const bytes = read();
     const inspection = inspect(bytes);
     const problem = explainProgram(inspection, source);
     if (problem !== undefined || inspection.kind !== "module") {

@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { WpodError } from "../core/error.ts";
+import { normalizePath } from "../core/kernel/path.ts";
 import type { MountPlan } from "../core/kernel/spec.ts";
 import { TMPFS_BYTES_MAX } from "./limits.ts";
 import type { MountSpec } from "./types.ts";
@@ -12,7 +13,7 @@ const TMPFS_MODE = 0o1777;
 export function planMounts(mounts: readonly MountSpec[]): MountPlan[] {
   const targets = new Set<string>();
   return mounts.map((mount) => {
-    const target = normalize(mount.target);
+    const target = checkTarget(mount.target);
     if (targets.has(target)) throw invalid(`${target}: duplicate mount destination`);
     targets.add(target);
     if (mount.type === "bind") checkSource(mount);
@@ -40,19 +41,14 @@ function checkSource({ source }: MountSpec): void {
   }
 }
 
-/** A path of the container: no `..` is left in it, so that equal places are equal texts. */
-function normalize(target: string): string {
+function checkTarget(target: string): string {
   if (target === "") throw invalid("container directory cannot be empty");
   if (!target.startsWith("/") || target.includes("\0")) {
     throw invalid(`invalid container path "${target}", must be an absolute path`);
   }
-  const names: string[] = [];
-  for (const name of target.split("/")) {
-    if (name === "..") names.pop();
-    else if (name !== "" && name !== ".") names.push(name);
-  }
-  if (names.length === 0) throw invalid(`invalid container path "${target}", must not be /`);
-  return `/${names.join("/")}`;
+  const path = normalizePath(target);
+  if (path === "/") throw invalid(`invalid container path "${target}", must not be /`);
+  return path;
 }
 
 function invalid(message: string): WpodError {

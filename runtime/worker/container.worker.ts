@@ -66,7 +66,6 @@ function start(message: StartMessage): void {
     kind: "exit",
     outcome: ended.outcome,
     memoryRefused: refused?.value === 1,
-    memoryBytes: ended.memoryBytes,
     snapshot,
   };
   keepCode?.();

@@ -15,8 +15,6 @@ export type ProgramOutcome =
 
 export interface ProgramResult<Ended> {
   outcome: Ended | ProgramOutcome;
-  /** Linear memory at the end. */
-  memoryBytes: number;
   exports: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -33,16 +31,11 @@ export function runProgram<Ended>(
 ): ProgramResult<Ended> {
   const wanted = WebAssembly.Module.imports(module);
   const missing = missingImports(wanted);
-  if (missing.length > 0)
-    return { outcome: { kind: "imports", missing }, memoryBytes: 0, exports: undefined };
+  if (missing.length > 0) return { outcome: { kind: "imports", missing }, exports: undefined };
 
   const guest = new Guest(system, { descriptorsMax });
   let exports: Record<string, unknown> | undefined;
-  const result = (outcome: Ended | ProgramOutcome): ProgramResult<Ended> => ({
-    outcome,
-    memoryBytes: exports?.memory instanceof WebAssembly.Memory ? exports.memory.buffer.byteLength : 0,
-    exports,
-  });
+  const result = (outcome: Ended | ProgramOutcome): ProgramResult<Ended> => ({ outcome, exports });
   let thrown: unknown;
   let returns = false;
   try {

@@ -5,6 +5,7 @@
  * @see https://docs.docker.com/reference/dockerfile/#understand-how-cmd-and-entrypoint-interact
  */
 import { WpodError } from "../error.ts";
+import { normalizePath } from "../kernel/path.ts";
 
 export interface ProcessDefaults {
   Entrypoint?: readonly string[] | undefined;
@@ -101,11 +102,6 @@ function absoluteDirectory(path: string): string {
       `the working directory "${path}" is invalid, it needs to be an absolute path`,
     );
   }
-  // `..` by its letters, as docker does: before anything is looked up.
-  const components: string[] = [];
-  for (const component of path.split("/")) {
-    if (component === "..") components.pop();
-    else if (component !== "" && component !== ".") components.push(component);
-  }
-  return `/${components.join("/")}`;
+  // As docker does: before anything is looked up.
+  return normalizePath(path);
 }

@@ -17,8 +17,8 @@ export interface Program {
   path: string;
   /** What the program sees; an interpreter comes first. */
   argv: string[];
-  /** The whole file. */
-  bytes: Uint8Array;
+  /** The whole file; as long as the tree is there. */
+  read(): Uint8Array;
   /** On which mount it was found. */
   device: bigint;
 }
@@ -27,6 +27,9 @@ export interface Program {
 export const PROGRAM_BYTES_MAX = 1024 * 1024 * 1024;
 /** Interpreters of interpreters; Linux stops at 4 too. */
 const INTERPRETERS_MAX = 4;
+
+/** Enough for what `recogniseScript` looks at. */
+const FIRST_LINE_BYTES_MAX = 256;
 
 const READ_ONLY: OpenOptions = {
   read: true,
@@ -54,10 +57,10 @@ export function findProgram(
   for (let depth = 0; depth <= INTERPRETERS_MAX; depth++) {
     const name = words[0]!;
     const found = lookUp(root, name, where);
-    const bytes = readWhole(root, found.path, found.sizeBytes);
-    const script = recogniseScript(bytes);
+    const { path, sizeBytes, device } = found;
+    const script = recogniseScript(readStart(root, path, Math.min(sizeBytes, FIRST_LINE_BYTES_MAX)));
     if (script === undefined || script.interpreter === "") {
-      return { path: found.path, argv: words, bytes, device: found.device };
+      return { path, argv: words, read: () => readStart(root, path, sizeBytes), device };
     }
     words = [script.interpreter, ...script.args, found.path, ...words.slice(1)];
   }
@@ -122,7 +125,7 @@ function refusal(name: string, failure: number): WpodError {
   }
 }
 
-function readWhole(root: OpenFile, path: string, sizeBytes: number): Uint8Array {
+function readStart(root: OpenFile, path: string, sizeBytes: number): Uint8Array {
   const file = root.openAt(relative(path), READ_ONLY);
   if (isFailure(file)) throw refusal(path, file);
   try {

@@ -45,7 +45,6 @@ export type StreamSpec =
 export interface ProcessSpec {
   argv: string[];
   env: string[];
-  workdir: string;
   credentials: { uid: number; gid: number; groups: number[]; umask: number };
   /** Directories that the program finds open: the name it sees, the path in the container. */
   preopens: { name: string; path: string }[];
@@ -61,8 +60,6 @@ export interface StartMessage {
   /** Rung by whoever feeds or empties a ring. */
   bell: SharedArrayBuffer;
   log: { path: string; limits: LogLimitsSpec } | undefined;
-  /** Bytes that linear memory may hold, or undefined. The module has it as its maximum already. */
-  memoryBytesMax: number | undefined;
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
 }
@@ -82,7 +79,6 @@ export interface ExitMessage {
   outcome: Outcome;
   /** The last thing that it asked of memory was refused. */
   memoryRefused: boolean;
-  memoryBytes: number;
   snapshot: FileSystemState | undefined;
 }
 
