@@ -1,29 +1,19 @@
 import { lstatSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineForTest } from "../fixtures/engine-for-test.ts";
+import { describe, expect, test } from "vitest";
+import { engineForFile } from "../fixtures/engine-for-test.ts";
 import { hostTree, textOrBytes } from "../fixtures/host-tree.ts";
 import { zigProgram } from "../fixtures/programs/zig-program.ts";
-import { needBoth, type ProgramRun, runUnderBoth, type Seen } from "../fixtures/two-runtimes.ts";
+import { needBoth, type ProgramCase, runUnderBoth } from "../fixtures/two-runtimes.ts";
 
 /** A cold cache has to fetch 101 MB and build a libc. */
 const FETCH_TIMEOUT_MS = 600_000;
 const SOURCE = fileURLToPath(new URL("../fixtures/programs/sources/files.c", import.meta.url));
 
-let own: Awaited<ReturnType<typeof engineForTest>>;
+const own = engineForFile();
 
-beforeAll(async () => {
-  own = await engineForTest();
-});
-afterAll(() => own[Symbol.asyncDispose]());
-
-interface Case extends Omit<ProgramRun, "argv"> {
-  args: string[];
-  seen: { [What in keyof Seen]?: unknown };
-}
-
-const CASES: Case[] = [
+const CASES: ProgramCase[] = [
   {
     args: ["tree", "/data"],
     files: { "there/already": "x", "there/deeper/": "" },

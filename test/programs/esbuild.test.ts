@@ -1,36 +1,23 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { runChild } from "../fixtures/child.ts";
-import { engineForTest } from "../fixtures/engine-for-test.ts";
+import { engineForFile } from "../fixtures/engine-for-test.ts";
 import { hostTree } from "../fixtures/host-tree.ts";
 import { esbuildImage } from "../fixtures/programs/images.ts";
 import { esbuildModule, preactPackage } from "../fixtures/programs/pinned.ts";
-import {
-  needBoth,
-  type Program,
-  type ProgramRun,
-  runUnderBoth,
-  type Seen,
-} from "../fixtures/two-runtimes.ts";
+import { needBoth, type Program, type ProgramCase, runUnderBoth } from "../fixtures/two-runtimes.ts";
 
 /** A cold cache has to fetch 5 MB and compile 20 MB for wasmtime. */
 const FETCH_TIMEOUT_MS = 300_000;
 
-let own: Awaited<ReturnType<typeof engineForTest>>;
-
-beforeAll(async () => {
-  own = await engineForTest();
-});
-afterAll(() => own[Symbol.asyncDispose]());
+const own = engineForFile();
 
 async function esbuild(): Promise<Program> {
   const shared = { "/data/node_modules/preact": await preactPackage() };
   return { image: await esbuildImage(), module: await esbuildModule(), shared };
 }
 
-interface Case extends Omit<ProgramRun, "argv"> {
+interface Case extends ProgramCase {
   name: string;
-  args: string[];
-  seen: { [What in keyof Seen]?: unknown };
 }
 
 /** An application with a real package: what it prints is checked by running the bundle. */

@@ -1,28 +1,18 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineForTest } from "../fixtures/engine-for-test.ts";
+import { describe, expect, test } from "vitest";
+import { engineForFile } from "../fixtures/engine-for-test.ts";
 import { goProgram } from "../fixtures/programs/go-program.ts";
 import { yqModule } from "../fixtures/programs/pinned.ts";
 import { need } from "../fixtures/tools.ts";
-import { needBoth, type ProgramRun, runUnderBoth, type Seen } from "../fixtures/two-runtimes.ts";
+import { needBoth, type ProgramCase, runUnderBoth } from "../fixtures/two-runtimes.ts";
 
 /** A cold cache has to fetch and build yq: 25 s on two cores. */
 const FETCH_TIMEOUT_MS = 600_000;
 const SOURCE = fileURLToPath(new URL("../fixtures/programs/sources/walk.go", import.meta.url));
 
-let own: Awaited<ReturnType<typeof engineForTest>>;
+const own = engineForFile();
 
-beforeAll(async () => {
-  own = await engineForTest();
-});
-afterAll(() => own[Symbol.asyncDispose]());
-
-interface Case extends Omit<ProgramRun, "argv"> {
-  args: string[];
-  seen: { [What in keyof Seen]?: unknown };
-}
-
-const WALK: Case[] = [
+const WALK: ProgramCase[] = [
   {
     args: ["rewrite", "/data"],
     files: {
@@ -84,7 +74,7 @@ more:
 second: true
 `;
 
-const YQ: Case[] = [
+const YQ: ProgramCase[] = [
   { args: ["--version"], seen: { exitCode: 0, stdout: expect.stringContaining("v4.53.6") } },
   { args: [".ports[1]"], stdin: DOCUMENT, seen: { exitCode: 0, stdout: "443\n---\nnull\n" } },
   {

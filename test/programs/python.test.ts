@@ -1,24 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineForTest } from "../fixtures/engine-for-test.ts";
+import { describe, expect, test } from "vitest";
+import { engineForFile } from "../fixtures/engine-for-test.ts";
 import { pythonImage } from "../fixtures/programs/images.ts";
 import { attrsPackage, pythonModule } from "../fixtures/programs/pinned.ts";
 import {
+  type Expected,
   needBoth,
   type Program,
   type ProgramRun,
   runUnderBoth,
-  type Seen,
 } from "../fixtures/two-runtimes.ts";
 
 /** A cold cache has to fetch 12 MB and compile 26 MB for wasmtime. */
 const FETCH_TIMEOUT_MS = 300_000;
 
-let own: Awaited<ReturnType<typeof engineForTest>>;
-
-beforeAll(async () => {
-  own = await engineForTest();
-});
-afterAll(() => own[Symbol.asyncDispose]());
+const own = engineForFile();
 
 async function python(): Promise<Program> {
   const shared = { "/packages": await attrsPackage() };
@@ -28,7 +23,7 @@ async function python(): Promise<Program> {
 interface Case extends ProgramRun {
   name: string;
   /** What must be seen, besides that both runtimes agree. */
-  seen: { [What in keyof Seen]?: unknown };
+  seen: Expected;
 }
 
 /** A script in a file of the volume. */

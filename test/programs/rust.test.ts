@@ -1,25 +1,15 @@
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { engineForTest } from "../fixtures/engine-for-test.ts";
+import { describe, expect, test } from "vitest";
+import { engineForFile } from "../fixtures/engine-for-test.ts";
 import { rustCompiler, rustProgram } from "../fixtures/programs/rust-program.ts";
-import { needBoth, type ProgramRun, runUnderBoth, type Seen } from "../fixtures/two-runtimes.ts";
+import { needBoth, type ProgramCase, runUnderBoth } from "../fixtures/two-runtimes.ts";
 
 const FETCH_TIMEOUT_MS = 300_000;
 const SOURCE = fileURLToPath(new URL("../fixtures/programs/sources/files.rs", import.meta.url));
 
-let own: Awaited<ReturnType<typeof engineForTest>>;
+const own = engineForFile();
 
-beforeAll(async () => {
-  own = await engineForTest();
-});
-afterAll(() => own[Symbol.asyncDispose]());
-
-interface Case extends Omit<ProgramRun, "argv"> {
-  args: string[];
-  seen: { [What in keyof Seen]?: unknown };
-}
-
-const CASES: Case[] = [
+const CASES: ProgramCase[] = [
   {
     args: ["tree", "/data"],
     seen: {
