@@ -8,6 +8,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { BlobReader } from "../../../shim/abi/system.ts";
 import { assert } from "../error.ts";
 import type { LayerEntry, LayerIndex } from "../image/layer-index.ts";
+import type { ChangeObserver } from "./change-observer.ts";
 import type { Tree } from "./dentry.ts";
 import { type LayerPlace, type MergedEntry, mergeDirectory, rootPlaces } from "./layer-merge.ts";
 import { LowerContent } from "./lower-content.ts";
@@ -62,6 +63,7 @@ export class FileSystem implements Tree, NodeOwner {
   readonly #hardLinked = new Map<number, MemoryNode>();
   /** Counts up; a number is never used again. */
   nextInode = ROOT_INODE + 1;
+  observer: ChangeObserver | undefined = undefined;
 
   constructor(options: FileSystemOptions) {
     this.device = options.device;

@@ -168,6 +168,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     node.linkCount++;
     this.children.insert(name, link);
     this.#touch();
+    this.tree.observer?.linked(link);
     return link;
   }
 
@@ -198,9 +199,12 @@ export class MemoryLink implements LinkMembers, Dentry {
   /** Takes a name away; what was an empty directory stays usable for who has it open. */
   detach(name: string, link: MemoryLink): void {
     this.children.remove(name, link);
-    if (link.node.type === FileType.directory) link.isRemoved = true;
-    link.node.unlinked();
+    const { node } = link;
+    if (node.type === FileType.directory) link.isRemoved = true;
     this.#touch();
+    node.loseName();
+    this.tree.observer?.unlinked(link);
+    node.freeIfUnused();
   }
 
   rename(name: string, child: Dentry, to: Dentry, toName: string, replaced: Dentry | undefined): number {
@@ -224,6 +228,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     link.name = toName;
     link.node.changeNs = this.tree.nowNs();
     this.#touch();
+    this.tree.observer?.renamed(link, this, name);
     return 0;
   }
 

@@ -11,6 +11,7 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import { type Credentials, isPermitted } from "./credentials.ts";
+import type { ChangeObserver } from "./change-observer.ts";
 import { FileContent } from "./file-content.ts";
 import type { LowerContent } from "./lower-content.ts";
 import { fileTypeOf, Mode } from "./mode.ts";
@@ -22,6 +23,7 @@ export interface NodeOwner {
   readonly space: Space;
   readonly device: bigint;
   readonly nowNs: () => bigint;
+  readonly observer: ChangeObserver | undefined;
 }
 
 /** Makes the description of a device that is opened. */
@@ -114,11 +116,13 @@ export class MemoryNode implements NodeMembers {
     this.modifyNs = now;
     this.changeNs = now;
     this.changed |= Change.content;
+    this.owner.observer?.changed(this);
   }
 
   touchChange(): void {
     this.changeNs = this.owner.nowNs();
     this.changed |= Change.attributes;
+    this.owner.observer?.changed(this);
   }
 
   changeTimes(access: TimeChange, modify: TimeChange): number {
@@ -128,6 +132,7 @@ export class MemoryNode implements NodeMembers {
     if (modify.kind !== "keep") this.modifyNs = modify.kind === "set" ? modify.ns : now;
     this.changeNs = now;
     this.changed |= Change.attributes;
+    this.owner.observer?.changed(this);
     return 0;
   }
 
@@ -138,21 +143,22 @@ export class MemoryNode implements NodeMembers {
   /** The end of an open description. */
   drop(): void {
     this.openCount--;
-    if (this.openCount === 0 && this.linkCount === 0) this.#free();
+    this.freeIfUnused();
   }
 
-  /** One name less. */
-  unlinked(): void {
+  /** One name less; call `freeIfUnused` when that has been told. */
+  loseName(): void {
     this.linkCount--;
     if (this.extraNames > 0) {
       this.extraNames--;
       this.owner.space.inodes--;
     }
     if (this.linkCount > 0) this.touchChange();
-    else if (this.openCount === 0) this.#free();
   }
 
-  #free(): void {
+  /** Nobody can come to it any more: its space is free. */
+  freeIfUnused(): void {
+    if (this.openCount > 0 || this.linkCount > 0) return;
     this.content?.release();
     if (this.isCharged) this.owner.space.inodes--;
   }
@@ -162,6 +168,7 @@ export class MemoryNode implements NodeMembers {
     if ((this.mode & 0o6000) === 0 || credentials.uid === 0) return;
     this.mode &= (this.mode & 0o010) !== 0 ? ~0o6000 : ~0o4000;
     this.changed |= Change.attributes;
+    this.owner.observer?.changed(this);
   }
 
   // From here on: memfs's own interface.
@@ -184,6 +191,7 @@ export class MemoryNode implements NodeMembers {
   set atime(date: Date) {
     this.accessNs = toNs(date);
     this.changed |= Change.attributes;
+    this.owner.observer?.changed(this);
   }
   get mtime(): Date {
     return toDate(this.modifyNs);
