@@ -1,7 +1,16 @@
 /** An `OpenFile` that is no directory: operations relative to a directory answer ENOTDIR. */
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { FileType } from "../../../shim/abi/filetype.ts";
-import type { Failure, OpenFile, Readiness, Stat, TimeChange, Whence } from "../../../shim/abi/system.ts";
+import type {
+  DirEntrySink,
+  Failure,
+  OpenFile,
+  OpenOptions,
+  Readiness,
+  Stat,
+  TimeChange,
+  Whence,
+} from "../../../shim/abi/system.ts";
 
 export abstract class FileBase implements OpenFile {
   abstract readonly type: FileType;
@@ -30,37 +39,37 @@ export abstract class FileBase implements OpenFile {
   readiness(wanted: Readiness): Readiness {
     return wanted;
   }
-  readDirectory(): number {
+  readDirectory(_cookie: number, _sink: DirEntrySink): number {
     return -Errno.ENOTDIR;
   }
-  openAt(): OpenFile | Failure {
+  openAt(_path: string, _options: OpenOptions): OpenFile | Failure {
     return -Errno.ENOTDIR;
   }
-  statAt(): number {
+  statAt(_path: string, _followLast: boolean, _into: Stat): number {
     return -Errno.ENOTDIR;
   }
-  setTimesAt(): number {
+  setTimesAt(_path: string, _followLast: boolean, _access: TimeChange, _modify: TimeChange): number {
     return -Errno.ENOTDIR;
   }
-  makeDirectoryAt(): number {
+  makeDirectoryAt(_path: string, _mode: number): number {
     return -Errno.ENOTDIR;
   }
-  removeDirectoryAt(): number {
+  removeDirectoryAt(_path: string): number {
     return -Errno.ENOTDIR;
   }
-  unlinkAt(): number {
+  unlinkAt(_path: string): number {
     return -Errno.ENOTDIR;
   }
-  readLinkAt(): string | Failure {
+  readLinkAt(_path: string): string | Failure {
     return -Errno.ENOTDIR;
   }
-  makeSymlinkAt(): number {
+  makeSymlinkAt(_target: string, _path: string): number {
     return -Errno.ENOTDIR;
   }
-  linkAt(): number {
+  linkAt(_path: string, _followLast: boolean, _to: OpenFile, _toPath: string): number {
     return -Errno.ENOTDIR;
   }
-  renameAt(): number {
+  renameAt(_path: string, _to: OpenFile, _toPath: string): number {
     return -Errno.ENOTDIR;
   }
 }

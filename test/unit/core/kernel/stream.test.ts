@@ -6,7 +6,7 @@ import { RingSink, RingSource } from "../../../../runtime/core/kernel/ring-strea
 import { StreamFile } from "../../../../runtime/core/kernel/stream.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
-import { Readiness, type Stat } from "../../../../shim/abi/system.ts";
+import { type OpenOptions, Readiness, type Stat } from "../../../../shim/abi/system.ts";
 
 const CAPACITY_BYTES = 8;
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -120,8 +120,8 @@ test.each([
   { name: "writing at a place", answer: () => output().file.writeAt(), errno: Errno.ESPIPE },
   { name: "seeking", answer: () => input().file.seek(), errno: Errno.ESPIPE },
   { name: "truncating", answer: () => output().file.truncate(), errno: Errno.EINVAL },
-  { name: "listing", answer: () => input().file.readDirectory(), errno: Errno.ENOTDIR },
-  { name: "opening in it", answer: () => input().file.openAt(), errno: Errno.ENOTDIR },
+  { name: "listing", answer: () => input().file.readDirectory(0, () => true), errno: Errno.ENOTDIR },
+  { name: "opening in it", answer: () => input().file.openAt("x", {} as OpenOptions), errno: Errno.ENOTDIR },
 ])("$name is refused as POSIX does", ({ answer, errno }) => {
   expect(answer()).toBe(-errno);
 });

@@ -8,6 +8,7 @@ import type { Credentials } from "../../../../runtime/core/vfs/credentials.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { openHostTree } from "../../../../runtime/node/hostdir/host-tree.ts";
+import { KernelHere } from "../../../fixtures/kernel-here.ts";
 import { type FileCase, loadCases, plant } from "./case-file.ts";
 import { type CaseTarget, runCase } from "./case-runner.ts";
 import { type EntrySpec, makeLayer } from "./layer-fixture.ts";
@@ -123,11 +124,26 @@ function bind(one: FileCase): CaseTarget & Disposable {
   };
 }
 
-function runBind(one: FileCase): void {
+/** The same tree, behind a kernel: nothing may stay open there. */
+function runThroughKernel(one: FileCase, target: CaseTarget): void {
+  const here = new KernelHere();
+  const { root, adopt } = here.join(target.root);
+  runCase(one, {
+    root,
+    preopen(path) {
+      const directory = target.preopen(path);
+      return typeof directory === "number" ? directory : adopt(directory);
+    },
+  });
+  expect(here.kernel.openCount, "files that are left open, besides the root").toBe(1);
+  here.kernel.detach(0);
+}
+
+function runBind(one: FileCase, run = runCase): void {
   const before = openDescriptors();
   {
     using target = bind(one);
-    runCase(one, target);
+    run(one, target);
   }
   expect(openDescriptors(), "descriptors that are left open").toBe(before);
 }
@@ -164,17 +180,29 @@ const backends: { name: string; run: (one: FileCase) => void }[] = [
       ),
   },
   { name: "native", run: runNative },
-  { name: "bind", run: runBind },
+  { name: "bind", run: (one) => runBind(one) },
+  { name: "memory, through a kernel", run: (one) => runThroughKernel(one, memory(one)) },
+  {
+    name: "image of three layers, through a kernel",
+    run: (one) =>
+      runThroughKernel(
+        one,
+        layered(one, (index) => index % 3, 3),
+      ),
+  },
+  { name: "tmpfs, through a kernel", run: (one) => runThroughKernel(one, tmpfs(one)) },
+  { name: "bind, through a kernel", run: (one) => runBind(one, runThroughKernel) },
 ];
 
 const isRoot = process.getuid?.() === 0;
 
 for (const { name, run } of backends) {
-  const isHost = name === "native" || name === "bind";
+  const backend = name.split(", ")[0]!;
+  const isHost = backend === "native" || backend === "bind";
   describe.runIf(!isHost || process.platform === "linux")(name, () => {
     for (const { file, cases } of files) {
       for (const one of cases) {
-        if (one.not?.[name] !== undefined) continue;
+        if (one.not?.[backend] !== undefined) continue;
         // Another user's rights can only be had by root.
         if (name === "native" && one.user !== undefined && !isRoot) continue;
         test(`${file}: ${one.name}`, () => run(one));

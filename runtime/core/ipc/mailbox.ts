@@ -1,0 +1,80 @@
+/**
+ * One client's calls to a kernel in another thread: a request and its answer, in shared memory. One call at a time.
+ *
+ * Layout, in bytes:
+ *
+ * | offset | type | what | written by |
+ * |---|---|---|---|
+ * | 0 | i32 | state: 0 idle, 1 asked, 2 answered; the client waits on it | both |
+ * | 4 | i32 | which call (`protocol.ts`) | client |
+ * | 8 | i32 | the answer: a count or 0, or a negative errno | kernel |
+ * | 12–64 | i32 × 13 | small numbers of the call, then of the answer | both |
+ * | 64–192 | f64 × 16 | sizes, positions, attributes | both |
+ * | 192–256 | i64 × 8 | times | both |
+ * | 256 | bytes | paths and content | both |
+ *
+ * Both ends may be ended at any instant. The kernel trusts nothing that it reads here.
+ */
+import type { Gate } from "./gate.ts";
+
+const STATE = 0;
+const OPERATION = 1;
+const RESULT = 2;
+const NUMBERS = 3;
+const NUMBER_COUNT = 13;
+const REALS_OFFSET_BYTES = 64;
+const REAL_COUNT = 16;
+const LONGS_OFFSET_BYTES = 192;
+const LONG_COUNT = 8;
+const DATA_OFFSET_BYTES = 256;
+
+/** Content of one call, besides its paths. */
+export const TRANSFER_BYTES_MAX = 128 * 1024;
+/** Two paths, or a path and the target of a link. */
+const PATHS_BYTES_MAX = 2 * 4096;
+
+const State = { idle: 0, asked: 1, answered: 2 } as const;
+
+export class Mailbox {
+  readonly buffer: SharedArrayBuffer;
+  readonly #header: Int32Array<SharedArrayBuffer>;
+  readonly numbers: Int32Array<SharedArrayBuffer>;
+  readonly reals: Float64Array<SharedArrayBuffer>;
+  readonly longs: BigInt64Array<SharedArrayBuffer>;
+  readonly data: Uint8Array<SharedArrayBuffer>;
+
+  static create(): Mailbox {
+    return new Mailbox(new SharedArrayBuffer(DATA_OFFSET_BYTES + TRANSFER_BYTES_MAX + PATHS_BYTES_MAX));
+  }
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.#header = new Int32Array(buffer, 0, NUMBERS);
+    this.numbers = new Int32Array(buffer, NUMBERS * 4, NUMBER_COUNT);
+    this.reals = new Float64Array(buffer, REALS_OFFSET_BYTES, REAL_COUNT);
+    this.longs = new BigInt64Array(buffer, LONGS_OFFSET_BYTES, LONG_COUNT);
+    this.data = new Uint8Array(buffer, DATA_OFFSET_BYTES);
+  }
+
+  /** Client's end: asks, and blocks until the answer is there. */
+  call(operation: number, gate: Gate, client: number): number {
+    const header = this.#header;
+    header[OPERATION] = operation;
+    Atomics.store(header, STATE, State.asked);
+    gate.knock(client);
+    while (Atomics.load(header, STATE) === State.asked) Atomics.wait(header, STATE, State.asked);
+    return header[RESULT]!;
+  }
+
+  /** Kernel's end: which call waits for an answer; undefined when none does. */
+  asked(): number | undefined {
+    return Atomics.load(this.#header, STATE) === State.asked ? this.#header[OPERATION]! : undefined;
+  }
+
+  /** Kernel's end. */
+  answer(result: number): void {
+    this.#header[RESULT] = result;
+    Atomics.store(this.#header, STATE, State.answered);
+    Atomics.notify(this.#header, STATE);
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The shared state of many programs: trees of files, and the clients that use them. One thread owns it; nobody waits for a
+ * lock, and a client that is ended anywhere leaves only what `detach` clears away.
+ */
+import type { OpenFile } from "../../../shim/abi/system.ts";
+import { assert } from "../error.ts";
+import type { Bell } from "../ipc/bell.ts";
+import type { Gate } from "../ipc/gate.ts";
+import type { Mailbox } from "../ipc/mailbox.ts";
+import type { Credentials } from "../vfs/credentials.ts";
+import type { ContainerTree } from "./container-tree.ts";
+import { KernelClient } from "./kernel-client.ts";
+
+/** A program that joins: in order, the files that it finds open have the handles from 0 on. */
+export interface ClientOptions {
+  /** Its bit in the gate. */
+  client: number;
+  mailbox: Mailbox;
+  bell: Bell;
+  files: readonly OpenFile[];
+  handlesMax: number;
+}
+
+const BITS_PER_SLOT = 32;
+
+export class Kernel {
+  readonly #gate: Gate;
+  readonly #clients: (KernelClient | undefined)[] = [];
+  readonly #trees = new Map<string, ContainerTree>();
+
+  constructor(gate: Gate) {
+    this.#gate = gate;
+  }
+
+  addTree(key: string, tree: ContainerTree): void {
+    assert(!this.#trees.has(key), `the tree ${key} is added once`);
+    this.#trees.set(key, tree);
+  }
+
+  tree(key: string): ContainerTree | undefined {
+    return this.#trees.get(key);
+  }
+
+  /** Its clients have gone before. */
+  removeTree(key: string): void {
+    this.#trees.delete(key);
+  }
+
+  get clientCount(): number {
+    return this.#clients.reduce((count, client) => count + (client === undefined ? 0 : 1), 0);
+  }
+
+  /** Open files of all clients. */
+  get openCount(): number {
+    return this.#clients.reduce((count, client) => count + (client?.openCount ?? 0), 0);
+  }
+
+  attach(options: ClientOptions): KernelClient {
+    const { client, files, ...rest } = options;
+    assert(this.#clients[client] === undefined, `client ${client} is free`);
+    const attached = new KernelClient(rest);
+    for (const [handle, file] of files.entries()) attached.adopt(handle, file);
+    this.#clients[client] = attached;
+    return attached;
+  }
+
+  /** Everything that it had open is closed. Does nothing for one that isn't there. */
+  detach(client: number): void {
+    this.#clients[client]?.close();
+    this.#clients[client] = undefined;
+  }
+
+  /** Serves each client that knocked, once. False when none had. */
+  serve(): boolean {
+    let served = false;
+    for (let index = 0; index < this.#gate.slotCount; index++) {
+      let bits = this.#gate.take(index);
+      while (bits !== 0) {
+        const bit = 31 - Math.clz32(bits);
+        bits &= ~(1 << bit);
+        this.#clients[index * BITS_PER_SLOT + bit]?.serve();
+        served = true;
+      }
+    }
+    return served;
+  }
+}
+
+/** The directories that a program finds open. @throws WpodError MOUNT_INVALID */
+export function openPreopens(
+  tree: ContainerTree,
+  preopens: readonly { name: string; path: string }[],
+  credentials: Credentials,
+): { name: string; directory: OpenFile }[] {
+  return preopens.map(({ name, path }) => ({
+    name,
+    directory:
+      path === "/" && name === "/" ? tree.openRoot(credentials) : tree.openCapability(path, credentials),
+  }));
+}

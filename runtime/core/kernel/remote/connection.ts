@@ -1,0 +1,84 @@
+/** A client's end of its kernel: calls, and the handles that name what it has open there. */
+import { Errno } from "../../../../shim/abi/errno.ts";
+import { FileType } from "../../../../shim/abi/filetype.ts";
+import type { OpenFile } from "../../../../shim/abi/system.ts";
+import type { Bell } from "../../ipc/bell.ts";
+import type { Gate } from "../../ipc/gate.ts";
+import type { Mailbox } from "../../ipc/mailbox.ts";
+import { putText } from "../../ipc/text.ts";
+import { PATH_BYTES_MAX } from "../../vfs/path-walk.ts";
+import { utf8Length } from "../../vfs/utf8.ts";
+import { Place } from "../protocol.ts";
+
+export interface ConnectionOptions {
+  mailbox: Mailbox;
+  gate: Gate;
+  /** Its bit in the gate. */
+  client: number;
+  /** Of this thread: rung by the kernel, and by whoever else feeds it. */
+  bell: Bell;
+  stdio: readonly [OpenFile, OpenFile, OpenFile];
+}
+
+/** From here on a path has to be measured: a unit of UTF-16 takes three bytes at most. */
+const PATH_UNITS_SAFE = PATH_BYTES_MAX / 3;
+
+export class Connection {
+  readonly mailbox: Mailbox;
+  readonly bell: Bell;
+  readonly stdio: readonly [OpenFile, OpenFile, OpenFile];
+  readonly #gate: Gate;
+  readonly #client: number;
+  readonly #freeHandles: number[] = [];
+  #nextHandle = 0;
+
+  constructor(options: ConnectionOptions) {
+    this.mailbox = options.mailbox;
+    this.bell = options.bell;
+    this.stdio = options.stdio;
+    this.#gate = options.gate;
+    this.#client = options.client;
+  }
+
+  /** A number that names nothing here yet. */
+  takeHandle(): number {
+    return this.#freeHandles.pop() ?? this.#nextHandle++;
+  }
+
+  giveHandle(handle: number): void {
+    this.#freeHandles.push(handle);
+  }
+
+  /** The numbers of the call stand in the mailbox already. */
+  call(operation: number, handle: number, flags: number): number {
+    const { numbers } = this.mailbox;
+    numbers[Place.handle] = handle;
+    numbers[Place.flags] = flags;
+    return this.mailbox.call(operation, this.#gate, this.#client);
+  }
+
+  callAt(operation: number, handle: number, flags: number, path: string): number {
+    if (isTooLong(path)) return -Errno.ENAMETOOLONG;
+    this.mailbox.numbers[Place.pathBytes] = putText(this.mailbox.data, 0, path);
+    return this.call(operation, handle, flags);
+  }
+
+  callWithTwo(operation: number, handle: number, flags: number, path: string, other: string): number {
+    if (isTooLong(path) || isTooLong(other)) return -Errno.ENAMETOOLONG;
+    const { numbers, data } = this.mailbox;
+    const pathBytes = putText(data, 0, path);
+    numbers[Place.pathBytes] = pathBytes;
+    numbers[Place.otherPathBytes] = putText(data, pathBytes, other);
+    return this.call(operation, handle, flags);
+  }
+}
+
+function isTooLong(path: string): boolean {
+  return path.length > PATH_UNITS_SAFE && utf8Length(path) > PATH_BYTES_MAX;
+}
+
+/** What an answer says about what was opened. */
+export function typeOf(mailbox: Mailbox): FileType {
+  const type = mailbox.numbers[Place.type]!;
+  return (Object.values(FileType) as number[]).includes(type) ? (type as FileType) : FileType.unknown;
+}

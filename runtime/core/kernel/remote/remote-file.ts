@@ -1,0 +1,213 @@
+/**
+ * An open file of a kernel in another thread. Two kinds: with a position of its own, which is kept here (regular files), and
+ * streams, whose reads and writes may have to wait: this thread does the waiting, never the kernel.
+ */
+import { Errno } from "../../../../shim/abi/errno.ts";
+import { FileType } from "../../../../shim/abi/filetype.ts";
+import type { Readiness, Stat, TimeChange, Whence } from "../../../../shim/abi/system.ts";
+import { TRANSFER_BYTES_MAX } from "../../ipc/mailbox.ts";
+import { FileBase } from "../../vfs/file-base.ts";
+import { FILE_BYTES_MAX } from "../../vfs/file-content.ts";
+import { CallFlag, NO_OFFSET, Operation, Place, putTimeChanges, Real, takeStat } from "../protocol.ts";
+import type { Connection } from "./connection.ts";
+
+/** What both kinds, and directories, ask in the same way. */
+export abstract class RemoteHandle extends FileBase {
+  readonly type: FileType;
+  readonly connection: Connection;
+  readonly handle: number;
+
+  constructor(connection: Connection, handle: number, type: FileType) {
+    super();
+    this.connection = connection;
+    this.handle = handle;
+    this.type = type;
+  }
+
+  override setStatus(append: boolean, nonblock: boolean): number {
+    super.setStatus(append, nonblock);
+    return this.call(
+      Operation.setStatus,
+      (append ? CallFlag.append : 0) | (nonblock ? CallFlag.nonblock : 0),
+    );
+  }
+
+  stat(into: Stat): number {
+    const answer = this.call(Operation.stat, 0);
+    if (answer === 0) takeStat(this.connection.mailbox, into);
+    return answer;
+  }
+
+  truncate(sizeBytes: number): number {
+    this.connection.mailbox.reals[Real.length] = sizeBytes;
+    return this.call(Operation.truncate, 0);
+  }
+
+  allocate(offset: number, length: number): number {
+    const { reals } = this.connection.mailbox;
+    reals[Real.offset] = offset;
+    reals[Real.length] = length;
+    return this.call(Operation.allocate, 0);
+  }
+
+  setTimes(access: TimeChange, modify: TimeChange): number {
+    return this.call(Operation.setTimes, putTimeChanges(this.connection.mailbox, access, modify));
+  }
+
+  sync(dataOnly: boolean): number {
+    return this.call(Operation.sync, dataOnly ? CallFlag.dataOnly : 0);
+  }
+
+  close(): void {
+    this.call(Operation.close, 0);
+    this.connection.giveHandle(this.handle);
+  }
+
+  protected call(operation: number, flags: number): number {
+    return this.connection.call(operation, this.handle, flags);
+  }
+
+  /** Bytes read in one call, at most as many as one call takes. */
+  protected callRead(target: Uint8Array, offset: number, flags: number): number {
+    const { mailbox } = this.connection;
+    mailbox.numbers[Place.dataBytes] = Math.min(target.length, TRANSFER_BYTES_MAX);
+    mailbox.reals[Real.offset] = offset;
+    const count = this.call(Operation.read, flags);
+    if (count > 0) target.set(mailbox.data.subarray(0, count));
+    return count;
+  }
+
+  protected callWrite(source: Uint8Array, offset: number, flags: number): number {
+    const { mailbox } = this.connection;
+    const count = Math.min(source.length, TRANSFER_BYTES_MAX);
+    mailbox.data.set(count === source.length ? source : source.subarray(0, count));
+    mailbox.numbers[Place.dataBytes] = count;
+    mailbox.reals[Real.offset] = offset;
+    return this.call(Operation.write, flags);
+  }
+}
+
+export class RemoteFile extends RemoteHandle {
+  #position: number;
+
+  /** @param position where it stood before a hand-over */
+  constructor(connection: Connection, handle: number, append: boolean, position = 0) {
+    super(connection, handle, FileType.regularFile);
+    this.append = append;
+    this.#position = position;
+  }
+
+  read(target: Uint8Array): number {
+    const count = this.readAt(target, this.#position);
+    if (count > 0) this.#position += count;
+    return count;
+  }
+
+  readAt(target: Uint8Array, offset: number): number {
+    let done = 0;
+    do {
+      const part = done === 0 ? target : target.subarray(done);
+      const count = this.callRead(part, offset + done, 0);
+      if (count < 0) return done > 0 ? done : count;
+      done += count;
+      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
+    } while (done < target.length);
+    return done;
+  }
+
+  write(source: Uint8Array): number {
+    const count = this.writeAt(source, this.#position);
+    if (count > 0) this.#position = this.connection.mailbox.reals[Real.offset]!;
+    return count;
+  }
+
+  /** One call where it fits into one: so that what is appended stays in one piece. */
+  writeAt(source: Uint8Array, offset: number): number {
+    let done = 0;
+    do {
+      const part = done === 0 ? source : source.subarray(done);
+      const count = this.callWrite(part, offset + done, 0);
+      if (count < 0) return done > 0 ? done : count;
+      done += count;
+      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
+    } while (done < source.length);
+    return done;
+  }
+
+  seek(offset: number, whence: Whence): number {
+    if (whence === "end") {
+      const { reals } = this.connection.mailbox;
+      reals[Real.offset] = offset;
+      const answer = this.call(Operation.seek, CallFlag.end);
+      if (answer < 0) return answer;
+      this.#position = reals[Real.offset]!;
+      return this.#position;
+    }
+    const position = whence === "set" ? offset : this.#position + offset;
+    if (position < 0) return -Errno.EINVAL;
+    if (position > FILE_BYTES_MAX) return -Errno.EOVERFLOW;
+    this.#position = position;
+    return position;
+  }
+
+  readableBytes(): number {
+    const { reals } = this.connection.mailbox;
+    reals[Real.offset] = 0;
+    if (this.call(Operation.seek, CallFlag.end) < 0) return 0;
+    return Math.max(0, reals[Real.offset]! - this.#position);
+  }
+}
+
+/** Pipes, devices: what has no position. */
+export class RemoteStream extends RemoteHandle {
+  read(target: Uint8Array): number {
+    const { bell } = this.connection;
+    for (;;) {
+      const seen = bell.now();
+      const count = this.callRead(target, NO_OFFSET, this.nonblock ? 0 : CallFlag.wait);
+      if (count !== -Errno.EAGAIN || this.nonblock) return count;
+      bell.wait(seen);
+    }
+  }
+
+  write(source: Uint8Array): number {
+    const { bell } = this.connection;
+    let done = 0;
+    while (done < source.length || source.length === 0) {
+      const seen = bell.now();
+      const count = this.callWrite(source.subarray(done), NO_OFFSET, this.nonblock ? 0 : CallFlag.wait);
+      if (count >= 0) {
+        done += count;
+        if (this.nonblock || source.length === 0) break;
+      } else if (count !== -Errno.EAGAIN || this.nonblock) {
+        return done > 0 ? done : count;
+      } else bell.wait(seen);
+    }
+    return done;
+  }
+
+  /** Devices answer these, pipes refuse them. */
+  readAt(target: Uint8Array, offset: number): number {
+    return this.callRead(target, offset, 0);
+  }
+  writeAt(source: Uint8Array, offset: number): number {
+    return this.callWrite(source, offset, 0);
+  }
+
+  seek(offset: number, whence: Whence): number {
+    const { reals } = this.connection.mailbox;
+    reals[Real.offset] = offset;
+    const flags = whence === "end" ? CallFlag.end : whence === "current" ? CallFlag.current : 0;
+    const answer = this.call(Operation.seek, flags);
+    return answer < 0 ? answer : reals[Real.offset]!;
+  }
+
+  override readiness(wanted: Readiness): Readiness {
+    this.connection.mailbox.numbers[Place.mode] = wanted;
+    return this.call(Operation.readiness, CallFlag.wait);
+  }
+
+  readableBytes(): number {
+    return this.call(Operation.readableBytes, 0) < 0 ? 0 : this.connection.mailbox.reals[Real.length]!;
+  }
+}
