@@ -137,7 +137,9 @@ export class LineDiscipline {
         this.#eraseWord();
         break;
       case Key.KILL:
-        while (this.#eraseCharacter());
+        // Bytes that are no UTF-8 stay where the terminal would have to show what has gone.
+        if (echo) while (this.#eraseCharacter());
+        else this.#line = [];
         break;
       case Key.LNEXT:
         this.#literalNext = true;
@@ -238,7 +240,7 @@ export class LineDiscipline {
     for (const byte of bytes) {
       if (byte === NEWLINE && this.#settings.newlineToReturnNewline) {
         this.#echo.push(RETURN);
-        this.#column = 0;
+        this.#moveCursor(RETURN);
       }
       this.#echo.push(byte);
       this.#moveCursor(byte);
@@ -246,7 +248,8 @@ export class LineDiscipline {
   }
 
   #moveCursor(byte: number): void {
-    if (byte === RETURN) this.#column = 0;
+    // A line that goes on in a new one, as after ^R, begins there.
+    if (byte === RETURN) this.#column = this.#lineColumn = 0;
     else if (byte === BACKSPACE) this.#column = Math.max(0, this.#column - 1);
     else if (byte === TAB) this.#column += TAB_COLUMNS - (this.#column % TAB_COLUMNS);
     else if (!isControl(byte) && !isContinuation(byte)) this.#column++;

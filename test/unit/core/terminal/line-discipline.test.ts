@@ -77,6 +77,18 @@ const CASES: Case[] = [
     typed: "é\x01\t\x7f\n",
     echo: `é^A\t${"\b".repeat(5)}\r\n`,
   },
+  {
+    name: "erase of a tab behind a prompt, after a reprint",
+    written: ">>> ",
+    typed: "a\t\x12\x7f\n",
+    echo: `a\t^R\r\na\t${"\b".repeat(7)}\r\n`,
+  },
+  {
+    name: "kill of what is no UTF-8, without echo",
+    typed: "\x80\x15a\n",
+    settings: { echo: false },
+    reads: ["a\n"],
+  },
   { name: "kill", typed: "ab\x15c\n", reads: ["c\n"], echo: "ab\b \b\b \bc\r\n" },
   { name: "word erase", typed: "one two  \x17x\n", reads: ["one x\n"] },
   { name: "word erase takes punctuation as no word", typed: "a.b_c--\x17x\n", reads: ["a.x\n"] },
@@ -237,7 +249,7 @@ describe("the kernel's terminal says the same", () => {
 
   test("for any keys", { timeout: LONG ? 600_000 : 30_000 }, async ({ skip }) => {
     const python = need(skip, "python3");
-    const cases = fc.sample(keys, LONG ? 20_000 : 400);
+    const cases = fc.sample(keys, LONG ? 20_000 : 400).filter(isComparable);
     const answers = await askKernel(python, cases);
     cases.forEach((asked, index) => {
       const end = Buffer.from(END + (asked.settings.canonical ? "\n" : ""));
@@ -246,6 +258,11 @@ describe("the kernel's terminal says the same", () => {
     });
   });
 });
+
+/** Linux loses count of the column where output isn't processed, and then erases tabs by a wrong one. */
+function isComparable({ settings, typed }: KeyCase): boolean {
+  return settings.newlineToReturnNewline || !typed.includes(0x09);
+}
 
 const hex = (seen: Seen) => ({
   reads: seen.reads.map((read) => read.toString("hex")),
