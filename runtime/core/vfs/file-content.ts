@@ -6,32 +6,24 @@
  * contiguous buffer was measured against this: doubling it stalled a guest for 200-340 ms, and a byte at 1 GiB took 2 GiB.
  */
 import { Errno } from "../../../shim/abi/errno.ts";
+import { CHUNK_BYTES, type Chunk, clipPieces, isAway, makeChunk, markDirty, NO_BYTES } from "./chunk.ts";
 import type { LowerContent } from "./lower-content.ts";
+import type { PageCache } from "./page-cache.ts";
 import type { Space } from "./space.ts";
 
-export const CHUNK_BYTES = 256 * 1024;
 /** Offsets are numbers: beyond this they aren't exact. */
 export const FILE_BYTES_MAX = Number.MAX_SAFE_INTEGER;
 /** What a chunk costs at least when it doesn't follow a full one: else single bytes, far apart, would cost only themselves. */
 const LONE_CHUNK_BYTES = 4096;
 const GROWN_BYTES_MIN = 256;
 
-/** Bytes of `bytes` behind `extent` are zero. */
-interface Chunk {
-  bytes: Uint8Array<ArrayBuffer>;
-  /** Bytes that were written, from the start of the chunk to the last one. */
-  extent: number;
-  /** What it takes of the space; at least `extent` and `costMin`. */
-  charged: number;
-  costMin: number;
+/** What became of a content since a journal last asked. */
+export interface ContentChanges {
+  /** How short it was cut meanwhile. */
+  cutTo: number;
+  /** Chunks that were made or written. One that isn't there any more was cut off. */
+  indexes: Set<number>;
 }
-
-/** A chunk with its place in the file: for snapshots. */
-export interface ChunkParts extends Chunk {
-  index: number;
-}
-
-const NOTHING = new Uint8Array(0);
 
 export class FileContent {
   sizeBytes: number;
@@ -41,6 +33,7 @@ export class FileContent {
   #lowerEnd: number;
   #first: Chunk | undefined = undefined;
   #rest: Map<number, Chunk> | undefined = undefined;
+  #changes: ContentChanges | undefined = undefined;
 
   constructor(space: Space, lower: LowerContent | undefined) {
     this.#space = space;
@@ -76,7 +69,7 @@ export class FileContent {
       const index = Math.floor(at / CHUNK_BYTES);
       const inChunk = at - index * CHUNK_BYTES;
       const pieceBytes = Math.min(count - done, CHUNK_BYTES - inChunk);
-      const failure = this.#readPiece(this.#chunk(index), target, done, at, inChunk, pieceBytes);
+      const failure = this.#readPiece(this.chunkAt(index), target, done, at, inChunk, pieceBytes);
       if (failure < 0) return done > 0 ? done : failure;
       done += pieceBytes;
     }
@@ -93,6 +86,11 @@ export class FileContent {
   ): number {
     let done = 0;
     if (chunk !== undefined) {
+      if (isAway(chunk)) {
+        const failure = this.#space.pages!.load(chunk, false);
+        if (failure < 0) return failure;
+      }
+      chunk.isUsed = true;
       done = Math.min(count, Math.max(0, chunk.extent - inChunk));
       if (done > 0) copy(chunk.bytes, inChunk, done, target, targetAt);
     } else if (at < this.#lowerEnd) {
@@ -135,11 +133,16 @@ export class FileContent {
   }
 
   #writePiece(index: number, inChunk: number, source: Uint8Array, from: number, count: number): number {
-    let chunk = this.#chunk(index);
+    let chunk = this.chunkAt(index);
     if (chunk === undefined) {
       const made = this.#makeChunk(index, inChunk, count);
       if (typeof made === "number") return made;
       chunk = made;
+    }
+    const pages = this.#space.pages;
+    if (isAway(chunk)) {
+      const failure = pages!.load(chunk, inChunk === 0 && count >= chunk.extent);
+      if (failure < 0) return failure;
     }
     let end = inChunk + count;
     if (end > chunk.extent) {
@@ -149,11 +152,28 @@ export class FileContent {
         this.#dropIfEmpty(index, chunk);
         return -Errno.ENOSPC;
       }
-      if (end > chunk.bytes.length) grow(chunk, end, index);
+      if (end > chunk.bytes.length) {
+        const failure = grow(chunk, end, index, pages);
+        if (failure < 0) return failure;
+      }
       if (end > chunk.extent) chunk.extent = end;
     }
     copy(source, from, count, chunk.bytes, inChunk);
+    if (pages !== undefined) {
+      chunk.isUsed = true;
+      markDirty(chunk, inChunk, end);
+      this.#note(index, pages);
+    }
     return count;
+  }
+
+  #note(index: number, pages: PageCache): void {
+    if (pages.isRecorded) this.#changesSince().indexes.add(index);
+  }
+
+  #changesSince(): ContentChanges {
+    this.#changes ??= { cutTo: Number.POSITIVE_INFINITY, indexes: new Set() };
+    return this.#changes;
   }
 
   /** Takes space for bytes up to `end`, or as many as fit. Answers how far the chunk may reach. */
@@ -175,21 +195,23 @@ export class FileContent {
   /** A chunk that holds what the layer has of it, unless all of that is about to be overwritten. */
   #makeChunk(index: number, inChunk: number, count: number): Chunk | number {
     const start = index * CHUNK_BYTES;
-    const chunk: Chunk = {
-      bytes: NOTHING,
-      extent: 0,
-      charged: 0,
-      costMin: index === 0 || this.#isFull(index - 1) ? 0 : LONE_CHUNK_BYTES,
-    };
+    const costMin = index === 0 || this.#isFull(index - 1) ? 0 : LONE_CHUNK_BYTES;
+    const chunk = makeChunk(NO_BYTES, 0, 0, costMin);
+    const pages = this.#space.pages;
     const lowerBytes = Math.min(CHUNK_BYTES, this.#lowerEnd - start);
     if (lowerBytes > 0 && (inChunk > 0 || count < lowerBytes)) {
       if (this.#space.bytesMax - this.#space.bytes < lowerBytes) return -Errno.ENOSPC;
-      grow(chunk, Math.max(lowerBytes, inChunk + count), index);
+      const refused = grow(chunk, Math.max(lowerBytes, inChunk + count), index, pages);
+      if (refused < 0) return refused;
       const failure = this.lower!.read(chunk.bytes.subarray(0, lowerBytes), start);
-      if (failure < 0) return failure;
+      if (failure < 0) {
+        pages?.drop(chunk);
+        return failure;
+      }
       this.#space.bytes += lowerBytes;
       chunk.charged = lowerBytes;
       chunk.extent = lowerBytes;
+      markDirty(chunk, 0, lowerBytes);
     } else if (lowerBytes > 0 && this.#space.bytesMax - this.#space.bytes < lowerBytes) {
       // A short write would lose the rest of what the layer has.
       return -Errno.ENOSPC;
@@ -208,6 +230,10 @@ export class FileContent {
 
   #cut(sizeBytes: number): void {
     if (sizeBytes < this.#lowerEnd) this.#lowerEnd = sizeBytes;
+    if (this.#space.pages?.isRecorded === true) {
+      const changes = this.#changesSince();
+      if (sizeBytes < changes.cutTo) changes.cutTo = sizeBytes;
+    }
     if (this.#first !== undefined) this.#cutChunk(0, this.#first, sizeBytes);
     if (this.#rest === undefined) return;
     for (const [index, chunk] of this.#rest) this.#cutChunk(index, chunk, sizeBytes - index * CHUNK_BYTES);
@@ -218,12 +244,16 @@ export class FileContent {
     if (keptBytes >= CHUNK_BYTES) return;
     if (keptBytes <= 0) {
       this.#space.bytes -= chunk.charged;
-      this.#dropChunk(index);
+      this.#dropChunk(index, chunk);
       return;
     }
     if (keptBytes < chunk.extent) {
       chunk.bytes.fill(0, keptBytes, chunk.extent);
       chunk.extent = keptBytes;
+      const pieces = clipPieces(chunk.pieces, keptBytes);
+      if (this.#space.pages === undefined) chunk.pieces = pieces;
+      else this.#space.pages.setPieces(chunk, pieces);
+      if (chunk.dirtyTo > keptBytes) chunk.dirtyTo = chunk.dirtyFrom < keptBytes ? keptBytes : 0;
     }
     const charged = Math.max(keptBytes, chunk.costMin);
     if (charged < chunk.charged) {
@@ -246,11 +276,12 @@ export class FileContent {
     for (let index = Math.floor(offset / CHUNK_BYTES); index * CHUNK_BYTES < end; index++) {
       const missing = this.#missing(index, end);
       if (missing === 0) continue;
-      let chunk = this.#chunk(index);
+      let chunk = this.chunkAt(index);
       if (chunk === undefined) {
-        chunk = { bytes: NOTHING, extent: 0, charged: 0, costMin: 0 };
+        chunk = makeChunk(NO_BYTES, 0, 0, 0);
         this.#setChunk(index, chunk);
       }
+      if (this.#space.pages !== undefined) this.#note(index, this.#space.pages);
       chunk.charged += missing;
       this.#space.bytes += missing;
     }
@@ -260,7 +291,7 @@ export class FileContent {
 
   #missing(index: number, end: number): number {
     const start = index * CHUNK_BYTES;
-    const chunk = this.#chunk(index);
+    const chunk = this.chunkAt(index);
     if (chunk === undefined && start < this.#lowerEnd) return 0;
     return Math.max(0, Math.min(CHUNK_BYTES, end - start) - (chunk?.charged ?? 0));
   }
@@ -271,27 +302,53 @@ export class FileContent {
     this.sizeBytes = 0;
   }
 
-  /** What was written, for a hand-over: buffers that belong to nobody else. */
-  *written(): Iterable<ChunkParts> {
-    if (this.#first !== undefined) yield { index: 0, ...this.#first };
-    for (const [index, chunk] of this.#rest ?? []) yield { index, ...chunk };
+  /** What was written. */
+  *written(): Iterable<[index: number, chunk: Chunk]> {
+    if (this.#first !== undefined) yield [0, this.#first];
+    if (this.#rest !== undefined) yield* this.#rest;
+  }
+
+  /** Undefined: nothing changed. */
+  get changes(): ContentChanges | undefined {
+    return this.#changes;
+  }
+
+  /** A journal has them. */
+  forgetChanges(): void {
+    this.#changes = undefined;
   }
 
   get lowerEnd(): number {
     return this.#lowerEnd;
   }
 
-  /** The counterpart of `written`: charges what it is told was charged. */
-  adopt(sizeBytes: number, lowerEnd: number, chunks: readonly ChunkParts[]): void {
-    this.sizeBytes = sizeBytes;
-    this.#lowerEnd = lowerEnd;
-    for (const { index, bytes, extent, charged, costMin } of chunks) {
-      this.#space.bytes += charged;
-      this.#setChunk(index, { bytes, extent, charged, costMin });
+  /** The counterpart of `written`: charges what it is told was charged. In place of what it has there, if anything. */
+  adopt(index: number, chunk: Chunk): void {
+    const before = this.chunkAt(index);
+    if (before !== undefined) this.#space.bytes -= before.charged;
+    this.#space.bytes += chunk.charged;
+    this.#setChunk(index, chunk);
+  }
+
+  /** The file system pages from now on: what is here already counts too. */
+  enterPages(pages: PageCache): void {
+    for (const [index, chunk] of this.written()) {
+      if (chunk.pieces.length === 0 && chunk.extent > 0) {
+        markDirty(chunk, 0, chunk.extent);
+        this.#note(index, pages);
+      }
+      pages.enter(chunk);
     }
   }
 
-  #chunk(index: number): Chunk | undefined {
+  /** What a record says of it. What was cut off meanwhile is cut off first. */
+  reshape(cutTo: number, sizeBytes: number, lowerEnd: number): void {
+    if (cutTo < this.sizeBytes) this.#cut(cutTo);
+    this.sizeBytes = sizeBytes;
+    this.#lowerEnd = lowerEnd;
+  }
+
+  chunkAt(index: number): Chunk | undefined {
     return index === 0 ? this.#first : this.#rest?.get(index);
   }
 
@@ -304,31 +361,38 @@ export class FileContent {
     this.#rest.set(index, chunk);
   }
 
-  #dropChunk(index: number): void {
+  #dropChunk(index: number, chunk: Chunk): void {
+    this.#space.pages?.drop(chunk);
     if (index === 0) this.#first = undefined;
     else this.#rest?.delete(index);
   }
 
   #dropIfEmpty(index: number, chunk: Chunk): void {
-    if (chunk.extent === 0 && chunk.charged === 0) this.#dropChunk(index);
+    if (chunk.extent === 0 && chunk.charged === 0) this.#dropChunk(index, chunk);
   }
 
   #isFull(index: number): boolean {
-    const chunk = this.#chunk(index);
+    const chunk = this.chunkAt(index);
     if (chunk === undefined) return (index + 1) * CHUNK_BYTES <= this.#lowerEnd;
     return chunk.extent === CHUNK_BYTES;
   }
 }
 
-/** The first buffer of a small file is exact; then it doubles, up to a chunk. A chunk that follows a full one is whole at once. */
-function grow(chunk: Chunk, end: number, index: number): void {
+/** The first buffer of a small file is exact; then it doubles, up to a chunk. A chunk that follows a full one is whole at once. Answers 0, or what the page cache said. */
+function grow(chunk: Chunk, end: number, index: number, pages: PageCache | undefined): number {
   const old = chunk.bytes;
   let capacity = end;
   if (old.length > 0) capacity = Math.max(end, GROWN_BYTES_MIN, Math.min(CHUNK_BYTES, old.length * 2));
   else if (index > 0 && chunk.costMin === 0) capacity = CHUNK_BYTES;
-  const bytes = new Uint8Array(capacity);
+  if (pages !== undefined) {
+    const failure = pages.reserve(capacity - old.length, chunk);
+    if (failure < 0) return failure;
+  }
+  const bytes = pages === undefined ? new Uint8Array(capacity) : pages.allocate(capacity);
   if (chunk.extent > 0) bytes.set(chunk.extent === old.length ? old : old.subarray(0, chunk.extent));
   chunk.bytes = bytes;
+  pages?.grown(chunk, old.length);
+  return 0;
 }
 
 function copy(source: Uint8Array, from: number, count: number, target: Uint8Array, at: number): void {

@@ -59,8 +59,13 @@ export class FileSystem implements Tree, NodeOwner {
   readonly layers: readonly Layer[];
   readonly root: MemoryLink;
   readonly #indexes: readonly LayerIndex[];
-  /** Files that a layer has under more than one name, by inode number. */
-  readonly #hardLinked = new Map<number, MemoryNode>();
+  /**
+   * Nodes of layers, by inode number, that names may lead to which nobody has looked at yet: files with more than one
+   * name, and what was restored.
+   */
+  readonly #known = new Map<number, MemoryNode>();
+  /** Every node of a layer goes there: while a journal is read, whose records say numbers. */
+  #remembersAll = false;
   /** Counts up; a number is never used again. */
   nextInode = ROOT_INODE + 1;
   observer: ChangeObserver | undefined = undefined;
@@ -155,7 +160,7 @@ export class FileSystem implements Tree, NodeOwner {
   lowerNode(merged: MergedEntry): MemoryNode {
     const entry = merged.entry;
     const inode = (merged.layer + 1) * LAYER_INODES + entry.inode;
-    const known = entry.linkCount > 1 ? this.#hardLinked.get(inode) : undefined;
+    const known = this.#known.size > 0 ? this.#known.get(inode) : undefined;
     if (known !== undefined) return known;
     const mode = TYPE_BITS[entry.type] | entry.mode;
     const content =
@@ -171,17 +176,35 @@ export class FileSystem implements Tree, NodeOwner {
     const node = new MemoryNode(this, inode, mode, entry.uid, entry.gid, entry.mtimeNs, false, content);
     node.linkCount = entry.type === "directory" ? 1 : entry.linkCount;
     if (entry.type === "symlink") node.symlink = entry.target;
-    if (entry.linkCount > 1 && entry.type !== "directory") this.#hardLinked.set(inode, node);
+    if (this.#remembersAll || (entry.linkCount > 1 && entry.type !== "directory"))
+      this.#known.set(inode, node);
     return node;
   }
 
   /** Nodes that may have names which nobody has looked at yet. */
-  hardLinkedNodes(): Iterable<MemoryNode> {
-    return this.#hardLinked.values();
+  knownNodes(): Iterable<MemoryNode> {
+    return this.#known.values();
   }
 
-  /** A node of a layer that came from a snapshot: names that are found later lead to it. */
+  knownNode(inode: number): MemoryNode | undefined {
+    return this.#known.get(inode);
+  }
+
+  /** A node of a layer that was restored: names that are found later lead to it. */
   remember(node: MemoryNode): void {
-    if (node.ino >= LAYER_INODES && node.type !== FileType.directory) this.#hardLinked.set(node.ino, node);
+    if (node.ino >= LAYER_INODES) this.#known.set(node.ino, node);
+  }
+
+  /** While `read` runs, `knownNode` finds every node of a layer that was looked at. */
+  rememberAll(read: () => void): void {
+    this.#remembersAll = true;
+    try {
+      read();
+    } finally {
+      this.#remembersAll = false;
+      for (const [inode, node] of this.#known) {
+        if (node.changed === 0 && node.linkCount <= 1) this.#known.delete(inode);
+      }
+    }
   }
 }

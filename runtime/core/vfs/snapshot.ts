@@ -1,95 +1,52 @@
 /**
- * What a file system holds beyond its layers, as data that goes to another thread: large buffers are handed over, not
- * copied. Open files don't go with it.
+ * What a file system holds beyond its layers, as bytes: they go to another thread, or to disk as a journal's first record.
+ * Large contents are handed over, not copied. Open files don't go with it.
  *
  * Directories that are as their layers have them are left out, and one that isn't is told as what differs: the size of
  * a snapshot is that of the changes.
+ *
+ * Layout, little-endian: next inode f64; count u32 of nodes, each as `node-record.ts` has it, the root first; count u32
+ * of directories, each behind the one that it is in: node u32, changed u8, count u32 of places in layers, 0xffffffff for
+ * none (layer u32, path text); count u32 of names that the layers have and the directory hasn't (text); count u32 of names
+ * with what they stand for, where that isn't just what the layers say (text, node u32).
  */
 import { FileType } from "../../../shim/abi/filetype.ts";
-import { assert } from "../error.ts";
-import type { SparsePiece } from "../image/layer-index.ts";
-import type { ChunkParts } from "./file-content.ts";
 import type { FileSystem } from "./file-system.ts";
+import { ByteReader, damaged } from "./journal/byte-reader.ts";
+import { ByteWriter } from "./journal/byte-writer.ts";
+import { type BufferList, type PieceCheck, readNode, writeNode } from "./journal/node-record.ts";
 import type { LayerPlace } from "./layer-merge.ts";
-import { LowerContent } from "./lower-content.ts";
 import type { MemoryLink } from "./memory-link.ts";
-import { MemoryNode } from "./memory-node.ts";
+import type { MemoryNode } from "./memory-node.ts";
 
-/** Contents below this are copied into one buffer: thousands of small transfers take longer than a copy. */
-const PACKED_BYTES_MAX = 64 * 1024;
+const NO_PLACES = 0xffffffff;
+const NODE_RECORD_BYTES = 66;
+const DIRECTORY_RECORD_BYTES = 17;
+/** A handful of changes fit into the first buffer. */
+const CAPACITY_BYTES = 16 * 1024;
 
 export interface FileSystemState {
-  nextInode: number;
-  /** The root comes first. */
-  nodes: NodeState[];
-  /** Small contents, one behind the other. */
-  packed: Uint8Array<ArrayBuffer>;
-}
-
-interface NodeState {
-  inode: number;
-  mode: number;
-  uid: number;
-  gid: number;
-  accessNs: bigint;
-  modifyNs: bigint;
-  changeNs: bigint;
-  birthNs: bigint;
-  linkCount: number;
-  extraNames: number;
-  changed: number;
-  isCharged: boolean;
-  target: string | undefined;
-  content: ContentState | undefined;
-  directory: DirectoryState | undefined;
-}
-
-interface ContentState {
-  sizeBytes: number;
-  lowerEnd: number;
-  lower: LowerState | undefined;
-  chunks: ChunkState[];
-}
-
-/** Where a layer has the content of a file. */
-interface LowerState {
-  layer: number;
-  offsetBytes: number;
-  sizeBytes: number;
-  pieces: readonly SparsePiece[] | undefined;
-}
-
-interface ChunkState {
-  index: number;
-  extent: number;
-  charged: number;
-  costMin: number;
-  /** Its own buffer, or its place in `packed`. */
-  bytes: Uint8Array<ArrayBuffer> | number;
-}
-
-interface DirectoryState {
-  places: readonly LayerPlace[] | undefined;
-  /** Names came or went. */
-  changed: boolean;
-  /** Names that the layers have here and the directory has not, or has for something else. */
-  gone: string[];
-  /** Names with what they stand for, by index of node, where that isn't just what the layers say. */
-  entries: [name: string, node: number][];
+  bytes: Uint8Array<ArrayBuffer>;
+  /** Large contents, each a buffer of its own. */
+  buffers: Uint8Array<ArrayBuffer>[];
 }
 
 /** The file system must not be used after the buffers of its state were posted. */
 export function takeSnapshot(fileSystem: FileSystem): FileSystemState {
-  return new Snapshot(fileSystem).take();
+  const buffers: Uint8Array<ArrayBuffer>[] = [];
+  const writer = new ByteWriter(CAPACITY_BYTES);
+  writeState(writer, fileSystem, buffers);
+  return { bytes: writer.written(), buffers };
 }
 
 /** What goes with a state when it is posted. */
 export function buffersOf(state: FileSystemState): ArrayBuffer[] {
-  const buffers: ArrayBuffer[] = [state.packed.buffer];
-  for (const { content } of state.nodes) {
-    for (const { bytes } of content?.chunks ?? []) if (typeof bytes !== "number") buffers.push(bytes.buffer);
-  }
-  return buffers;
+  return [state.bytes.buffer, ...state.buffers.map((bytes) => bytes.buffer)];
+}
+
+/** @param buffers gets large contents; undefined: all content is on disk, and told by where */
+export function writeState(writer: ByteWriter, fileSystem: FileSystem, buffers: BufferList): void {
+  new Snapshot(writer, fileSystem, buffers).write();
 }
 
 /** Loaded directories, each before those in it. Without recursion: a guest may nest as deep as it has inodes. */
@@ -126,176 +83,167 @@ function changedDirectories(directories: readonly MemoryLink[]): Set<MemoryLink>
 }
 
 class Snapshot {
+  readonly #writer: ByteWriter;
   readonly #fileSystem: FileSystem;
-  readonly #nodes: NodeState[] = [];
+  readonly #buffers: BufferList;
   readonly #indexes = new Map<MemoryNode, number>();
-  readonly #pieces: Uint8Array[] = [];
-  #packedBytes = 0;
+  readonly #directories = new ByteWriter();
 
-  constructor(fileSystem: FileSystem) {
+  constructor(writer: ByteWriter, fileSystem: FileSystem, buffers: BufferList) {
+    this.#writer = writer;
     this.#fileSystem = fileSystem;
+    this.#buffers = buffers;
   }
 
-  take(): FileSystemState {
+  write(): void {
+    this.#writer.f64(this.#fileSystem.nextInode);
+    const countAt = this.#writer.sizeBytes;
+    this.#writer.u32(0);
     const directories = loadedDirectories(this.#fileSystem.root);
     const changed = changedDirectories(directories);
     for (const link of directories) if (changed.has(link)) this.#addDirectory(link, changed);
     // A name that nobody has looked at yet may lead to one of these.
-    for (const node of this.#fileSystem.hardLinkedNodes()) if (node.changed !== 0) this.#indexOf(node);
-    const packed = new Uint8Array(this.#packedBytes);
-    let at = 0;
-    for (const piece of this.#pieces) {
-      packed.set(piece, at);
-      at += piece.length;
+    for (const node of this.#fileSystem.knownNodes()) {
+      if (node.changed !== 0 && node.linkCount > 0) this.#indexOf(node);
     }
-    return { nextInode: this.#fileSystem.nextInode, nodes: this.#nodes, packed };
+    this.#writer.patchU32(countAt, this.#indexes.size);
+    this.#writer.u32(changed.size);
+    this.#writer.bytes(this.#directories.written());
   }
 
   #addDirectory(link: MemoryLink, changed: ReadonlySet<MemoryLink>): void {
-    const state: DirectoryState = {
-      places: link.places,
-      changed: link.children.changed,
-      gone: [],
-      entries: [],
-    };
-    this.#nodes[this.#indexOf(link.node)]!.directory = state;
-    if (link.children.pending !== undefined) return;
+    const writer = this.#directories;
+    writer.u32(this.#indexOf(link.node));
+    writer.u8(link.children.changed ? 1 : 0);
+    this.#addPlaces(link.places);
+    if (link.children.pending !== undefined) {
+      writer.u32(0);
+      writer.u32(0);
+      return;
+    }
     const staying = new Set<string>();
+    const entries: MemoryLink[] = [];
     for (const child of link.children.values()) {
       const stays = staysInPlace(child!);
       if (stays) staying.add(child!.name);
-      if (!stays || child!.node.changed !== 0 || changed.has(child!)) {
-        state.entries.push([child!.name, this.#indexOf(child!.node)]);
-      }
+      if (!stays || child!.node.changed !== 0 || changed.has(child!)) entries.push(child!);
     }
-    if (link.places === undefined || !link.children.changed) return;
-    for (const name of this.#fileSystem.merge(link.places).keys())
-      if (!staying.has(name)) state.gone.push(name);
+    const gone: string[] = [];
+    if (link.places !== undefined && link.children.changed) {
+      for (const name of this.#fileSystem.merge(link.places).keys()) if (!staying.has(name)) gone.push(name);
+    }
+    writer.u32(gone.length);
+    for (const name of gone) writer.text(name);
+    writer.u32(entries.length);
+    for (const child of entries) {
+      writer.text(child.name);
+      writer.u32(this.#indexOf(child.node));
+    }
+  }
+
+  #addPlaces(places: readonly LayerPlace[] | undefined): void {
+    this.#directories.u32(places === undefined ? NO_PLACES : places.length);
+    for (const { layer, path } of places ?? []) {
+      this.#directories.u32(layer);
+      this.#directories.text(path);
+    }
   }
 
   #indexOf(node: MemoryNode): number {
     const known = this.#indexes.get(node);
     if (known !== undefined) return known;
-    const index = this.#nodes.push(this.#stateOf(node)) - 1;
+    const index = this.#indexes.size;
     this.#indexes.set(node, index);
+    writeNode(this.#writer, node, this.#buffers, false);
     return index;
-  }
-
-  #stateOf(node: MemoryNode): NodeState {
-    return {
-      inode: node.ino,
-      mode: node.mode,
-      uid: node.userId,
-      gid: node.groupId,
-      accessNs: node.accessNs,
-      modifyNs: node.modifyNs,
-      changeNs: node.changeNs,
-      birthNs: node.birthNs,
-      linkCount: node.linkCount,
-      extraNames: node.extraNames,
-      changed: node.changed,
-      isCharged: node.isCharged,
-      target: node.type === FileType.symbolicLink ? node.symlink : undefined,
-      content: this.#contentOf(node),
-      directory: undefined,
-    };
-  }
-
-  #contentOf(node: MemoryNode): ContentState | undefined {
-    const content = node.content;
-    if (content === undefined) return undefined;
-    const lower = content.lower;
-    const chunks: ChunkState[] = [];
-    for (const { bytes, extent, ...parts } of content.written()) {
-      chunks.push({ ...parts, extent, bytes: this.#hand(bytes, extent) });
-    }
-    return {
-      sizeBytes: content.sizeBytes,
-      lowerEnd: content.lowerEnd,
-      lower: lower && {
-        layer: lower.layer,
-        offsetBytes: lower.offsetBytes,
-        sizeBytes: lower.sizeBytes,
-        pieces: lower.pieces,
-      },
-      chunks,
-    };
-  }
-
-  #hand(bytes: Uint8Array<ArrayBuffer>, extent: number): Uint8Array<ArrayBuffer> | number {
-    if (extent >= PACKED_BYTES_MAX) return bytes;
-    const at = this.#packedBytes;
-    this.#pieces.push(bytes.subarray(0, extent));
-    this.#packedBytes += extent;
-    return at;
   }
 }
 
 /** Into a new file system with the same layers and limits. */
 export function restoreSnapshot(fileSystem: FileSystem, state: FileSystemState): void {
+  readState(new ByteReader(state.bytes), fileSystem, state.buffers, () => true);
+}
+
+/** What a journal goes on from. */
+export interface RestoredState {
+  nodes: MemoryNode[];
+  directories: MemoryLink[];
+}
+
+/**
+ * The counterpart of `writeState`. What it says of names is checked; the file system is of no use after an error.
+ * @throws WpodError STORE_UNUSABLE
+ */
+export function readState(
+  reader: ByteReader,
+  fileSystem: FileSystem,
+  buffers: BufferList,
+  isStored: PieceCheck,
+): RestoredState {
+  fileSystem.nextInode = reader.f64();
+  const nodes = new Array<MemoryNode>(reader.count(NODE_RECORD_BYTES));
+  const { root } = fileSystem;
   let inodes = 0;
-  const made = state.nodes.map((node, index) => {
+  for (let index = 0; index < nodes.length; index++) {
+    const node = readNode(reader, fileSystem, buffers, isStored, () => (index === 0 ? root.node : undefined));
     inodes += (node.isCharged ? 1 : 0) + node.extraNames;
-    return index === 0 ? fileSystem.root.node : makeNode(fileSystem, node);
-  });
-  for (const [index, node] of state.nodes.entries()) fillNode(made[index]!, node, state.packed);
-  for (const node of made) fileSystem.remember(node);
-  fillDirectories(fileSystem, state, made);
-  fileSystem.nextInode = state.nextInode;
-  fileSystem.space.inodes = inodes;
-}
-
-function makeNode(fileSystem: FileSystem, state: NodeState): MemoryNode {
-  const place = state.content?.lower;
-  const lower =
-    place &&
-    new LowerContent(
-      fileSystem.layers[place.layer]!.blob,
-      place.layer,
-      place.offsetBytes,
-      place.sizeBytes,
-      place.pieces,
-    );
-  const { inode, mode, uid, gid, birthNs, isCharged } = state;
-  return new MemoryNode(fileSystem, inode, mode, uid, gid, birthNs, isCharged, lower);
-}
-
-function fillNode(node: MemoryNode, state: NodeState, packed: Uint8Array<ArrayBuffer>): void {
-  node.mode = state.mode;
-  node.userId = state.uid;
-  node.groupId = state.gid;
-  node.accessNs = state.accessNs;
-  node.modifyNs = state.modifyNs;
-  node.changeNs = state.changeNs;
-  node.linkCount = state.linkCount;
-  node.extraNames = state.extraNames;
-  node.changed = state.changed;
-  if (state.target !== undefined) node.symlink = state.target;
-  if (state.content === undefined) return;
-  assert(node.content !== undefined, "content belongs to a regular file");
-  const chunks: ChunkParts[] = state.content.chunks.map((chunk) => ({
-    ...chunk,
-    bytes:
-      typeof chunk.bytes === "number" ? packed.slice(chunk.bytes, chunk.bytes + chunk.extent) : chunk.bytes,
-  }));
-  node.content.adopt(state.content.sizeBytes, state.content.lowerEnd, chunks);
-}
-
-function fillDirectories(fileSystem: FileSystem, state: FileSystemState, made: readonly MemoryNode[]): void {
-  const pending: { link: MemoryLink; directory: DirectoryState | undefined }[] = [
-    { link: fileSystem.root, directory: state.nodes[0]!.directory },
-  ];
-  for (const { link, directory } of pending) {
-    assert(directory !== undefined, "a directory has a list of names");
-    // The root has its places already.
-    if (directory.places !== undefined && link !== fileSystem.root)
-      fileSystem.stackLayers(link, directory.places);
-    for (const name of directory.gone) link.forget(name);
-    for (const [name, index] of directory.entries) {
-      const child = link.show(name, made[index]!);
-      if (child.node.type === FileType.directory)
-        pending.push({ link: child, directory: state.nodes[index]!.directory });
-    }
-    link.children.changed = directory.changed;
+    fileSystem.remember(node);
+    nodes[index] = node;
   }
+  if (nodes.length > 0 && nodes[0]!.ino !== root.node.ino) throw damaged("it doesn't begin with the root");
+  fileSystem.space.inodes = inodes;
+  return { nodes, directories: readDirectories(reader, fileSystem, nodes) };
+}
+
+function readDirectories(
+  reader: ByteReader,
+  fileSystem: FileSystem,
+  nodes: readonly MemoryNode[],
+): MemoryLink[] {
+  const links = new Array<MemoryLink | undefined>(nodes.length);
+  links[0] = fileSystem.root;
+  const directories: MemoryLink[] = [];
+  for (let left = reader.count(DIRECTORY_RECORD_BYTES); left > 0; left--) {
+    const link = links[reader.u32()];
+    if (link === undefined) throw damaged("a directory is nowhere");
+    directories.push(link);
+    const changed = reader.u8() !== 0;
+    const places = readPlaces(reader, fileSystem);
+    // The root has its places already.
+    if (places !== undefined && link !== fileSystem.root) fileSystem.stackLayers(link, places);
+    for (let gone = reader.count(4); gone > 0; gone--) link.forget(reader.text());
+    for (let entries = reader.count(8); entries > 0; entries--) {
+      const name = checkName(reader.text());
+      const index = reader.u32();
+      const node = nodes[index];
+      if (node === undefined) throw damaged("a name stands for nothing");
+      const child = link.show(name, node);
+      if (node.type !== FileType.directory) continue;
+      if (links[index] !== undefined) throw damaged("a directory is at two places");
+      links[index] = child;
+    }
+    link.children.changed = changed;
+  }
+  return directories;
+}
+
+function readPlaces(reader: ByteReader, fileSystem: FileSystem): LayerPlace[] | undefined {
+  const count = reader.u32();
+  if (count === NO_PLACES) return undefined;
+  const places: LayerPlace[] = [];
+  for (let index = 0; index < count; index++) {
+    const layer = reader.u32();
+    if (fileSystem.layers[layer] === undefined)
+      throw damaged("a directory comes from a layer that isn't there");
+    places.push({ layer, path: reader.text() });
+  }
+  return places;
+}
+
+/** Names that leave their directory, or that no guest could ever say, are nobody's doing but a journal's. */
+export function checkName(name: string): string {
+  const isComponent =
+    name !== "" && name !== "." && name !== ".." && !name.includes("/") && !name.includes("\0");
+  if (!isComponent) throw damaged("a name is none");
+  return name;
 }

@@ -1,4 +1,5 @@
-/** What a tree may hold, and what it holds: the quota of its bytes and names. */
+/** What a tree may hold, and what it holds: the quota of its bytes and names, and what of it is in memory. */
+import type { PageCache } from "./page-cache.ts";
 
 export class Space {
   readonly bytesMax: number;
@@ -6,6 +7,8 @@ export class Space {
   bytes = 0;
   /** Inodes, and names beyond the first of each: a hard link costs memory as an inode does. */
   inodes = 0;
+  /** Undefined: all is in memory, and nothing on disk. */
+  pages: PageCache | undefined = undefined;
 
   constructor(bytesMax: number, inodesMax: number) {
     this.bytesMax = bytesMax;

@@ -1,6 +1,6 @@
 /** What a tree may hold: the last byte and the last name fit, the next don't, and what goes comes back. */
 import { describe, expect, test } from "vitest";
-import { CHUNK_BYTES } from "../../../../runtime/core/vfs/file-content.ts";
+import { CHUNK_BYTES } from "../../../../runtime/core/vfs/chunk.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
