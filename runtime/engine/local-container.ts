@@ -1,24 +1,15 @@
 /** A container that this process hosts: its worker, its streams, its record. */
-import type { Worker } from "node:worker_threads";
 import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
-import { Bell } from "../core/ipc/bell.ts";
-import type {
-  ExitMessage,
-  FilesSpec,
-  ProcessSpec,
-  StartMessage,
-  WorkerMessage,
-} from "../core/kernel/spec.ts";
+import type { FilesSpec, ProcessSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
-import { buffersOf } from "../core/vfs/snapshot.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
+import { type GuestEnd, GuestProcess } from "./guest-process.ts";
 import type { Compiled } from "./modules.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
-import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
 import type {
   Container,
   ContainerFiles,
@@ -27,7 +18,6 @@ import type {
   RunOptions,
   RunResult,
 } from "./types.ts";
-import { takeWorker } from "./worker-entry.ts";
 
 /** What it takes to start: found out before anything is written down. */
 export interface Prepared {
@@ -52,35 +42,15 @@ export interface ContainerParts {
   checkEngine: () => void;
 }
 
-/** How long whoever reads the output of a guest that was killed has to take what is left of it. */
-const LAST_OUTPUT_WAIT_MS = 500;
-
-interface Streams {
-  stdin: InputJoint;
-  stdout: OutputJoint;
-  stderr: OutputJoint;
-}
-
-interface Running extends Streams {
-  worker: Worker;
-  /** Its program has ended; its last output is on its way. */
-  draining: boolean;
-  /** Bounds that way when it was killed. */
-  lastOutput: NodeJS.Timeout | undefined;
-}
-
 export class LocalContainer implements Container {
   readonly #parts: ContainerParts;
   readonly #ended = Promise.withResolvers<RunResult>();
   readonly #started = Promise.withResolvers<void>();
-  /** Its thread has ended, which takes some milliseconds longer than its program. */
-  readonly #gone = Promise.withResolvers<void>();
   #record: EngineRecord;
   #recorded: boolean;
   #starting = false;
-  #running: Running | undefined;
-  #ending: Ending | undefined;
-  #exit: ExitMessage | undefined;
+  #guest: GuestProcess | undefined;
+  #isOver = false;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -152,52 +122,30 @@ export class LocalContainer implements Container {
   }
 
   #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): void {
-    const { options } = this.#parts;
-    const bell = new Bell();
-    const streams = this.#joinStreams(bell);
+    const { options, collectBytesMax, logLimits, running } = this.#parts;
+    const { stdin, stdout, stderr } = options;
+    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
     try {
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     } catch (error) {
-      void letGo(streams);
+      guest.cancel();
       throw error;
     }
-    const worker = takeWorker();
-    const running: Running = { worker, ...streams, draining: false, lastOutput: undefined };
-    this.#running = running;
-    this.#parts.running.add(this);
-    worker.on("message", (message: WorkerMessage) => this.#hear(message));
-    worker.on("error", (error) => this.#endAs(endingOf(error)));
-    worker.once("exit", () => {
-      this.#parts.running.delete(this);
-      this.#gone.resolve();
-      void this.#finish();
-    });
-    const message: StartMessage = {
-      kind: "start",
+    this.#guest = guest;
+    running.add(this);
+    void guest.started.then(() => this.#started.resolve());
+    void guest.ended.then((end) => this.#finish(end));
+    void guest.gone.then(() => running.delete(this));
+    const { logPath } = this.#record;
+    guest.start({
       module,
-      files,
       process: prepared.process,
-      stdio: [running.stdin.spec, running.stdout.spec, running.stderr.spec],
-      bell: bell.buffer,
-      log:
-        this.#record.logPath === undefined
-          ? undefined
-          : { path: this.#record.logPath, limits: this.#parts.logLimits },
+      place: { kind: "here", files },
+      log: logPath === undefined ? undefined : { path: logPath, limits: logLimits },
       keepFiles: options.keepFiles ?? true,
-    };
-    const buffers = files.snapshot === undefined ? [] : buffersOf(files.snapshot);
-    worker.postMessage(message, buffers);
+    });
     this.#files = undefined;
     this.#watch(options);
-  }
-
-  #joinStreams(bell: Bell): Streams {
-    const { options, collectBytesMax } = this.#parts;
-    return {
-      stdout: joinOutput(options.stdout, 1, bell, collectBytesMax),
-      stderr: joinOutput(options.stderr, 2, bell, collectBytesMax),
-      stdin: joinInput(options.stdin, bell),
-    };
   }
 
   wait(): Promise<RunResult> {
@@ -207,7 +155,7 @@ export class LocalContainer implements Container {
   async kill(signal = "SIGTERM"): Promise<void> {
     const parsed = parseSignal(signal);
     if (parsed === undefined) throw new WpodError("USAGE", `invalid signal: ${signal}`);
-    if (this.#running === undefined) {
+    if (!this.#isRunning) {
       throw new WpodError("CONTAINER_STATE", `container "${this.name}" is not running`);
     }
     if (parsed.action === "stop") {
@@ -239,13 +187,13 @@ export class LocalContainer implements Container {
 
   /** Ends it, and waits for its thread and its record. */
   async end(): Promise<void> {
-    if (this.#running !== undefined) await this.#end({ kind: "signal", signal: "SIGKILL" });
-    await this.#gone.promise;
+    await this.#end({ kind: "signal", signal: "SIGKILL" });
+    await this.#guest?.gone;
     await this.#ended.promise.catch(() => {});
   }
 
   async remove(options: { force?: boolean } = {}): Promise<void> {
-    if (this.#running !== undefined) {
+    if (this.#isRunning) {
       if (!options.force) throw stillRunning(this.id);
       await this.#end({ kind: "signal", signal: "SIGKILL" });
       await this.#ended.promise.catch(() => {});
@@ -272,49 +220,27 @@ export class LocalContainer implements Container {
     this.#ended.promise.then(release, release);
   }
 
-  #hear(message: WorkerMessage): void {
-    if (message.kind === "started") {
-      this.#started.resolve();
-      return;
-    }
-    this.#exit = message;
-    this.#endAs(message.outcome);
-    void this.#running?.worker.terminate();
-    // The guest is done and its last word is here: nobody has to wait for the thread's own end.
-    void this.#finish();
+  /** Its program has started, and its end isn't written down yet. */
+  get #isRunning(): boolean {
+    return this.#guest !== undefined && !this.#isOver;
   }
 
   async #end(ending: Ending): Promise<void> {
-    const running = this.#running;
-    if (running === undefined) return;
-    this.#endAs(ending);
-    if (this.#parts.options.signal?.aborted) dropOutput(running);
-    running.lastOutput ??= setTimeout(() => dropOutput(running), LAST_OUTPUT_WAIT_MS);
-    await running.worker.terminate();
+    if (!this.#isRunning) return;
+    await this.#guest?.end(ending, this.#parts.options.signal?.aborted ?? false);
   }
 
-  /** The first reason is the one that counts. */
-  #endAs(ending: Ending): void {
-    this.#ending ??= ending;
-  }
-
-  async #finish(): Promise<void> {
-    const running = this.#running;
-    if (running === undefined || running.draining) return;
-    running.draining = true;
-    await letGo(running);
-    clearTimeout(running.lastOutput);
-    this.#running = undefined;
-    const ending: Ending = this.#ending ?? { kind: "defect", message: "its worker ended without a word" };
+  #finish(end: GuestEnd): void {
+    const { ending } = end;
+    this.#isOver = true;
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;
       this.#refuse(explainImports(ending.missing, imageId === "" ? image : path));
       return;
     }
     this.#started.resolve();
-    const state = exitState(ending, this.#exit?.memoryRefused ?? false);
-    const snapshot = this.#exit?.snapshot;
-    if (snapshot !== undefined) this.#files = { ...this.#parts.files, snapshot };
+    const state = exitState(ending, end.memoryRefused);
+    if (end.snapshot !== undefined) this.#files = { ...this.#parts.files, snapshot: end.snapshot };
     try {
       this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });
       if (this.#parts.options.remove === true) this.#forget();
@@ -327,18 +253,12 @@ export class LocalContainer implements Container {
       this.#ended.reject(aborted(this.name, signal));
       return;
     }
-    const failure = running.stdout.failure() ?? running.stderr.failure();
-    if (failure !== undefined) {
-      this.#ended.reject(failure.error);
+    if (end.failure !== undefined) {
+      this.#ended.reject(end.failure.error);
       return;
     }
-    this.#ended.resolve({
-      ...state,
-      stdout: running.stdout.collected(),
-      stderr: running.stderr.collected(),
-      truncated: running.stdout.truncated() || running.stderr.truncated(),
-      container: this,
-    });
+    const { stdout, stderr, truncated } = end;
+    this.#ended.resolve({ ...state, stdout, stderr, truncated, container: this });
   }
 
   /** It never ran: as if it had not been asked for. */
@@ -369,22 +289,4 @@ export class LocalContainer implements Container {
 
 function aborted(name: string, signal: AbortSignal): WpodError {
   return new WpodError("ABORTED", `container "${name}" was aborted`, { cause: signal.reason });
-}
-
-/** When the last output has been handed on. */
-async function letGo({ stdin, stdout, stderr }: Streams): Promise<void> {
-  stdin.finish();
-  await Promise.all([stdout.finish(), stderr.finish()]);
-}
-
-function dropOutput({ stdout, stderr }: Running): void {
-  stdout.drop();
-  stderr.drop();
-}
-
-function endingOf(error: unknown): Ending {
-  const { code } = error as { code?: unknown };
-  return code === "ERR_WORKER_OUT_OF_MEMORY"
-    ? { kind: "heap" }
-    : { kind: "defect", message: error instanceof Error ? error.message : String(error) };
 }

@@ -1,14 +1,19 @@
 /** The thread of a container's program: joins the shim, the container's tree and its streams, and runs the module. */
 import { parentPort } from "node:worker_threads";
-import type { OpenFile, System } from "../../shim/abi/system.ts";
+import type { OpenFile, Preopen, System } from "../../shim/abi/system.ts";
 import { runProgram } from "../../shim/preview1/program.ts";
 import { Bell } from "../core/ipc/bell.ts";
+import { Gate } from "../core/ipc/gate.ts";
+import { Mailbox } from "../core/ipc/mailbox.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import { BufferSource, NULL_SINK } from "../core/kernel/buffer-stream.ts";
 import { assembleTree } from "../core/kernel/container-tree.ts";
+import { openPreopens } from "../core/kernel/kernel.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
+import { Connection } from "../core/kernel/remote/connection.ts";
+import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
 import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
-import type { ExitMessage, Outcome, StartMessage, StreamSpec } from "../core/kernel/spec.ts";
+import type { ExitMessage, Outcome, StartMessage, StreamSpec, TreePlace } from "../core/kernel/spec.ts";
 import { type ByteSink, StreamFile } from "../core/kernel/stream.ts";
 import type { LogStream } from "../core/log/cri.ts";
 import { buffersOf, takeSnapshot } from "../core/vfs/snapshot.ts";
@@ -18,6 +23,8 @@ import { fillRandom } from "../node/host/random.ts";
 import { LogFile } from "../node/log/log-file.ts";
 import { DirectSink } from "../node/stdio/direct-sink.ts";
 import { treeServices } from "../node/tree-services.ts";
+
+type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
 
 /** In the bundle: keeps what V8 compiled for the next start, where that is missing. */
 const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as
@@ -36,16 +43,18 @@ function start(message: StartMessage): void {
     new StreamFile(3n, { sink: logged(sinkOf(stderr, bell), log, "stderr") }),
   ];
   const { credentials } = message.process;
-  const tree = assembleTree(message.files, treeServices(credentials), stdio);
+  const { place } = message;
+  const tree =
+    place.kind === "here" ? assembleTree(place.files, treeServices(credentials), stdio) : undefined;
+  const { preopens } = message.process;
   const system: System = new ProgramSystem({
     args: message.process.argv,
     environ: message.process.env,
     stdio,
-    preopens: message.process.preopens.map(({ name, path }) => ({
-      name,
-      directory:
-        path === "/" && name === "/" ? tree.openRoot(credentials) : tree.openCapability(path, credentials),
-    })),
+    preopens:
+      tree === undefined
+        ? joinKernel(place as KernelPlace, preopens, bell, stdio)
+        : openPreopens(tree, preopens, credentials),
     clocks: HOST_CLOCKS,
     bell,
     random: fillRandom,
@@ -60,7 +69,7 @@ function start(message: StartMessage): void {
   );
   if (ended.outcome.kind === "trap") reportTrap(stdio[2], ended.outcome);
   log?.close();
-  const snapshot = message.keepFiles ? takeSnapshot(tree.root) : undefined;
+  const snapshot = message.keepFiles && tree !== undefined ? takeSnapshot(tree.root) : undefined;
   const refused = ended.exports?.[MEMORY_REFUSED_EXPORT] as WebAssembly.Global | undefined;
   const exit: ExitMessage = {
     kind: "exit",
@@ -70,6 +79,26 @@ function start(message: StartMessage): void {
   };
   keepCode?.();
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
+}
+
+/** What a client of a kernel finds open has the first handles, in order. */
+function joinKernel(
+  place: KernelPlace,
+  preopens: readonly { name: string }[],
+  bell: Bell,
+  stdio: readonly [OpenFile, OpenFile, OpenFile],
+): Preopen[] {
+  const connection = new Connection({
+    mailbox: new Mailbox(place.mailbox),
+    gate: new Gate(place.gate),
+    client: place.client,
+    bell,
+    stdio,
+  });
+  return preopens.map(({ name }) => ({
+    name,
+    directory: new RemoteDirectory(connection, connection.takeHandle()),
+  }));
 }
 
 /** As wasmtime and a shell do: who only sees the status would not know why. */

@@ -51,10 +51,15 @@ export interface ProcessSpec {
   descriptorsMax: number;
 }
 
+/** Where a program's files are: in its own thread, or with a kernel, whose client it then is. */
+export type TreePlace =
+  | { kind: "here"; files: FilesSpec }
+  | { kind: "kernel"; gate: SharedArrayBuffer; client: number; mailbox: SharedArrayBuffer };
+
 export interface StartMessage {
   kind: "start";
   module: WebAssembly.Module;
-  files: FilesSpec;
+  place: TreePlace;
   process: ProcessSpec;
   stdio: [StreamSpec, StreamSpec, StreamSpec];
   /** Rung by whoever feeds or empties a ring. */

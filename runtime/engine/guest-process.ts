@@ -1,0 +1,177 @@
+/** One program that runs for a container: its worker, its streams, and how it ended. */
+import type { Worker } from "node:worker_threads";
+import { Bell } from "../core/ipc/bell.ts";
+import type {
+  ExitMessage,
+  ProcessSpec,
+  StartMessage,
+  TreePlace,
+  WorkerMessage,
+} from "../core/kernel/spec.ts";
+import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
+import type { Ending } from "./exit-state.ts";
+import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
+import type { InputSource, OutputTarget } from "./types.ts";
+import { takeWorker } from "./worker-entry.ts";
+
+export interface GuestStreams {
+  stdin?: InputSource | undefined;
+  stdout?: OutputTarget | undefined;
+  stderr?: OutputTarget | undefined;
+  collectBytesMax: number;
+}
+
+export interface GuestStart {
+  module: WebAssembly.Module;
+  process: ProcessSpec;
+  place: TreePlace;
+  log: StartMessage["log"];
+  keepFiles: boolean;
+}
+
+/** What is known when it has ended, and its last output was handed on. */
+export interface GuestEnd {
+  ending: Ending;
+  /** The last thing that it asked of memory was refused. */
+  memoryRefused: boolean;
+  snapshot: FileSystemState | undefined;
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  truncated: boolean;
+  /** What a function of the caller's threw. */
+  failure: { error: unknown } | undefined;
+}
+
+/** How long whoever reads the output of a guest that was killed has to take what is left of it. */
+const LAST_OUTPUT_WAIT_MS = 500;
+
+interface Joints {
+  stdin: InputJoint;
+  stdout: OutputJoint;
+  stderr: OutputJoint;
+}
+
+export class GuestProcess {
+  /** Rung for whatever it may be waiting for. */
+  readonly bell = new Bell();
+  readonly #joints: Joints;
+  readonly #started = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<GuestEnd>();
+  /** Its thread has ended, which takes some milliseconds longer than its program. */
+  readonly #gone = Promise.withResolvers<void>();
+  #worker: Worker | undefined;
+  #ending: Ending | undefined;
+  #exit: ExitMessage | undefined;
+  #draining = false;
+  #lastOutput: NodeJS.Timeout | undefined;
+
+  /** Its streams are joined now; what is wrong with them is thrown before anything runs. */
+  constructor(streams: GuestStreams) {
+    const { collectBytesMax } = streams;
+    this.#joints = {
+      stdout: joinOutput(streams.stdout, 1, this.bell, collectBytesMax),
+      stderr: joinOutput(streams.stderr, 2, this.bell, collectBytesMax),
+      stdin: joinInput(streams.stdin, this.bell),
+    };
+  }
+
+  /** When its program is about to run; never, when it can't. */
+  get started(): Promise<void> {
+    return this.#started.promise;
+  }
+
+  /** When it has ended, however; never rejects. */
+  get ended(): Promise<GuestEnd> {
+    return this.#ended.promise;
+  }
+
+  get gone(): Promise<void> {
+    return this.#gone.promise;
+  }
+
+  start(parts: GuestStart): void {
+    const { stdin, stdout, stderr } = this.#joints;
+    const worker = takeWorker();
+    this.#worker = worker;
+    worker.on("message", (message: WorkerMessage) => this.#hear(message));
+    worker.on("error", (error) => this.#endAs(endingOf(error)));
+    worker.once("exit", () => {
+      this.#gone.resolve();
+      void this.#finish();
+    });
+    const message: StartMessage = {
+      kind: "start",
+      ...parts,
+      stdio: [stdin.spec, stdout.spec, stderr.spec],
+      bell: this.bell.buffer,
+    };
+    const snapshot = parts.place.kind === "here" ? parts.place.files.snapshot : undefined;
+    worker.postMessage(message, snapshot === undefined ? [] : buffersOf(snapshot));
+  }
+
+  /** It won't start after all. */
+  cancel(): void {
+    void letGo(this.#joints);
+  }
+
+  /** @param dropOutput nobody waits for what it wrote last */
+  async end(ending: Ending, dropOutput: boolean): Promise<void> {
+    if (this.#worker === undefined) return;
+    this.#endAs(ending);
+    if (dropOutput) this.#dropOutput();
+    this.#lastOutput ??= setTimeout(() => this.#dropOutput(), LAST_OUTPUT_WAIT_MS);
+    await this.#worker.terminate();
+  }
+
+  #hear(message: WorkerMessage): void {
+    if (message.kind === "started") {
+      this.#started.resolve();
+      return;
+    }
+    this.#exit = message;
+    this.#endAs(message.outcome);
+    void this.#worker?.terminate();
+    // The guest is done and its last word is here: nobody has to wait for the thread's own end.
+    void this.#finish();
+  }
+
+  /** The first reason is the one that counts. */
+  #endAs(ending: Ending): void {
+    this.#ending ??= ending;
+  }
+
+  async #finish(): Promise<void> {
+    if (this.#draining) return;
+    this.#draining = true;
+    const { stdout, stderr } = this.#joints;
+    await letGo(this.#joints);
+    clearTimeout(this.#lastOutput);
+    this.#ended.resolve({
+      ending: this.#ending ?? { kind: "defect", message: "its worker ended without a word" },
+      memoryRefused: this.#exit?.memoryRefused ?? false,
+      snapshot: this.#exit?.snapshot,
+      stdout: stdout.collected(),
+      stderr: stderr.collected(),
+      truncated: stdout.truncated() || stderr.truncated(),
+      failure: stdout.failure() ?? stderr.failure(),
+    });
+  }
+
+  #dropOutput(): void {
+    this.#joints.stdout.drop();
+    this.#joints.stderr.drop();
+  }
+}
+
+/** When the last output has been handed on. */
+async function letGo({ stdin, stdout, stderr }: Joints): Promise<void> {
+  stdin.finish();
+  await Promise.all([stdout.finish(), stderr.finish()]);
+}
+
+function endingOf(error: unknown): Ending {
+  const { code } = error as { code?: unknown };
+  return code === "ERR_WORKER_OUT_OF_MEMORY"
+    ? { kind: "heap" }
+    : { kind: "defect", message: error instanceof Error ? error.message : String(error) };
+}
