@@ -47,9 +47,10 @@ export class Guest {
     for (const file of system.stdio) {
       if (system.stdio.indexOf(file) !== system.stdio.lastIndexOf(file)) this.descriptors.share(file);
     }
-    this.descriptors.add(stream(stdin, true, false));
-    this.descriptors.add(stream(stdout, false, true));
-    this.descriptors.add(stream(stderr, false, true));
+    // A terminal is open both ways, as a login leaves it: programs ask and answer on any of the three.
+    this.descriptors.add(stream(stdin, true, stdin.terminal !== undefined));
+    this.descriptors.add(stream(stdout, stdout.terminal !== undefined, true));
+    this.descriptors.add(stream(stderr, stderr.terminal !== undefined, true));
     for (const { name, directory } of system.preopens) {
       const rights = rightsFor(directory.type, true, true);
       this.descriptors.add(new Descriptor(directory, rights, INHERITED_RIGHTS, 0, encodeUtf8(name)));

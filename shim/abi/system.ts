@@ -88,6 +88,8 @@ export interface OpenFile {
   readableBytes(): number;
   /** Drops this description. Never fails for the caller's sake; further use is a defect. */
   close(): void;
+  /** What a terminal can beside that; undefined for everything else. */
+  readonly terminal?: Terminal | undefined;
 
   // Operations relative to an open directory. On anything else: ENOTDIR. A path that leaves the directory through
   // `..`, an absolute path or an absolute link is EPERM where this directory is a capability (see `Preopen`).
@@ -108,6 +110,18 @@ export interface OpenFile {
 /** Bits: what a poll asks for or answers. */
 export const Readiness = { none: 0, read: 1, write: 2, hangup: 4 } as const;
 export type Readiness = number;
+
+/** A terminal, as `wpod_tty` shows it. */
+export interface Terminal {
+  /** In characters, at most 65,535; 0 is unknown. */
+  size(): { columns: number; rows: number };
+  /** Bits of `wpod_tty.h`. */
+  settings(): number;
+  /** 0, or EINVAL when a bit means nothing. */
+  configure(settings: number): number;
+  /** A file that is ready to be read when the size isn't what it was at the last read, or when this was called. */
+  openSizeChanges(): OpenFile;
+}
 
 /** A directory that a guest finds open at its start, under this name. */
 export interface Preopen {

@@ -101,9 +101,10 @@ export function assembleTree(
   };
 }
 
-/** What `/dev/stdin` and the others lead to; a container has no terminal yet. */
+/** What `/dev/stdin` and the others lead to. Without a terminal `/dev/tty` is there, and can't be opened. */
 function streamOpeners(stdio: readonly OpenFile[] | undefined): Record<string, DeviceOpener> {
-  const openers: Record<string, DeviceOpener> = { tty: () => -Errno.ENXIO };
+  const terminal = stdio?.find((file) => file.terminal !== undefined);
+  const openers: Record<string, DeviceOpener> = { tty: () => terminal ?? -Errno.ENXIO };
   for (const [index, name] of STREAMS.entries()) openers[name] = () => stdio?.[index] ?? -Errno.ENXIO;
   return openers;
 }

@@ -1,0 +1,87 @@
+/**
+ * What the two threads of a terminal tell each other: the guest how its keys are treated, the engine how large it is.
+ *
+ * Layout, in `Int32` slots:
+ *
+ * | slot | what | written by | who waits |
+ * |---|---|---|---|
+ * | 0 | settings, as `SettingsBits` | guest | engine, on slot 2 |
+ * | 1 | size: columns << 16, rows | engine | guest, on its own bell |
+ * | 2 | bell of the engine | guest | engine |
+ */
+import { assert } from "../error.ts";
+import { Bell } from "../ipc/bell.ts";
+import { decodeSettings, encodeSettings, SETTINGS_DEFAULT, type TerminalSettings } from "./settings.ts";
+
+/** Of `struct winsize`, which has 16 bits for each. @see ioctl_tty(2) */
+export const COLUMNS_MAX = 0xffff;
+
+/** In characters; 0 is unknown. */
+export interface TerminalSize {
+  columns: number;
+  rows: number;
+}
+
+/** Shared memory; goes by reference from thread to thread. */
+export interface TerminalBuffers {
+  control: SharedArrayBuffer;
+  /** Rings: records for the guest, bytes for the terminal. */
+  input: SharedArrayBuffer;
+  output: SharedArrayBuffer;
+}
+
+const SETTINGS = 0;
+const SIZE = 1;
+const BELL_OFFSET_BYTES = 8;
+const SIZE_BYTES = 12;
+
+export class ControlBlock {
+  readonly buffer: SharedArrayBuffer;
+  readonly hostBell: Bell;
+  readonly #slots: Int32Array<SharedArrayBuffer>;
+
+  static create(size: TerminalSize): ControlBlock {
+    const block = new ControlBlock(new SharedArrayBuffer(SIZE_BYTES));
+    Atomics.store(block.#slots, SETTINGS, encodeSettings(SETTINGS_DEFAULT));
+    block.resize(size);
+    return block;
+  }
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.hostBell = new Bell(buffer, BELL_OFFSET_BYTES);
+    this.#slots = new Int32Array(buffer, 0, SIZE_BYTES / 4);
+  }
+
+  /** As `SettingsBits`: a number that changes when a setting does. */
+  get settingsBits(): number {
+    return Atomics.load(this.#slots, SETTINGS);
+  }
+
+  get settings(): TerminalSettings {
+    const settings = decodeSettings(this.settingsBits);
+    assert(settings !== undefined, "a terminal's settings were checked when they were set");
+    return settings;
+  }
+
+  /** They hold for every key that the engine hasn't seen yet. */
+  configure(settings: TerminalSettings): void {
+    Atomics.store(this.#slots, SETTINGS, encodeSettings(settings));
+    this.hostBell.ring();
+  }
+
+  get size(): TerminalSize {
+    const packed = Atomics.load(this.#slots, SIZE);
+    return { columns: packed >>> 16, rows: packed & 0xffff };
+  }
+
+  /** Ring the guest's bell afterwards. */
+  resize({ columns, rows }: TerminalSize): void {
+    Atomics.store(this.#slots, SIZE, (columns << 16) | rows);
+  }
+}
+
+/** Whether a terminal can have this size. */
+export function isTerminalSize({ columns, rows }: TerminalSize): boolean {
+  return [columns, rows].every((count) => Number.isInteger(count) && count >= 0 && count <= COLUMNS_MAX);
+}
