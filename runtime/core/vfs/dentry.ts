@@ -22,6 +22,8 @@ export interface Tree {
   readonly root: Dentry;
   /** Nothing in it can be changed, however it is mounted. */
   readonly readOnly: boolean;
+  /** A part of it that gets mounted: stays this dentry and this file, whatever becomes of its name. 0 or an `Errno`. */
+  pin?(root: Dentry): number;
 }
 
 /** What an open description must know of the mount that it was opened through. */

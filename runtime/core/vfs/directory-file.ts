@@ -119,7 +119,7 @@ export class DirectoryFile implements OpenFile {
       dentry = mount.point!;
       mount = mount.parent;
     }
-    return (dentry.up ?? dentry).inode;
+    return mount.reaches(dentry) ? (dentry.up ?? dentry).inode : dentry.inode;
   }
 
   #walk(walk: PathWalk, path: string, follow: Follow): number {

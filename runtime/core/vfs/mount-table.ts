@@ -93,6 +93,7 @@ export class MountTable {
     const path = source.path.replace(/^\/+/, "") || ".";
     const failure = walk.run(top, top.root, path, Follow.always, SUPERUSER, true);
     if (failure < 0 || walk.found === undefined) throw invalid(target, `its source has no ${source.path}`);
+    if ((source.tree.pin?.(walk.found) ?? 0) < 0) throw invalid(target, `${source.path} can't be opened`);
     return walk.found;
   }
 

@@ -22,6 +22,14 @@ export class Mount implements MountFlags {
     return this.#children.get(dentry);
   }
 
+  /** Is this place still at the mount's root or below? Where a part of a tree is mounted, it may be moved out of it. */
+  reaches(dentry: Dentry): boolean {
+    if (this.root.up === undefined) return true;
+    let above: Dentry | undefined = dentry;
+    while (above !== undefined && above !== this.root) above = above.up;
+    return above !== undefined;
+  }
+
   add(mount: Mount): void {
     const point = mount.point!;
     if (!this.#children.has(point)) point.mountCount++;

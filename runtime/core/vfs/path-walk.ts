@@ -109,7 +109,10 @@ export class PathWalk {
         (end - at === 1 || rest.charCodeAt(at + 1) === DOT)
       ) {
         const isParent = end - at === 2;
-        if (isParent && !this.#climb()) return -Errno.EPERM;
+        if (isParent) {
+          const refused = this.#climb();
+          if (refused < 0) return refused;
+        }
         if (isLast) return this.#endHere(isParent ? Last.dotdot : Last.dot, slash);
         at = next;
         continue;
@@ -177,16 +180,20 @@ export class PathWalk {
     this.directoryMount = this.#root;
   }
 
-  /** One up. False at the directory that must not be left; the root of all is its own parent. */
-  #climb(): boolean {
+  /**
+   * One up; the root of all is its own parent. EPERM at the directory that must not be left. ENOENT where a part of a
+   * tree is mounted, and the directory was moved out of that part: above it is what nobody has mounted.
+   */
+  #climb(): number {
     let mount = this.directoryMount;
     let dentry = this.directory;
-    if (dentry === this.#bound && mount === this.#boundMount) return false;
+    if (dentry === this.#bound && mount === this.#boundMount) return -Errno.EPERM;
     while (dentry === mount.root) {
-      if (mount.parent === undefined) return true;
+      if (mount.parent === undefined) return 0;
       dentry = mount.point!;
       mount = mount.parent;
     }
+    if (!mount.reaches(dentry)) return -Errno.ENOENT;
     dentry = dentry.up ?? dentry;
     while (dentry.mountCount > 0) {
       const covering = mount.mountOn(dentry);
@@ -196,7 +203,7 @@ export class PathWalk {
     }
     this.directory = dentry;
     this.directoryMount = mount;
-    return true;
+    return 0;
   }
 }
 

@@ -27,25 +27,24 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import type { Credentials } from "../../core/vfs/credentials.ts";
 import type { Dentry, DirectoryReader, MountFlags } from "../../core/vfs/dentry.ts";
-import { type HostPlace, identityOf } from "./host-descriptors.ts";
+import { type HostPlace, identityOf, O_PATH, stale } from "./host-descriptors.ts";
 import { attempt, hostErrno } from "./host-errno.ts";
 import { HostFile } from "./host-file.ts";
 import { HostListing } from "./host-listing.ts";
 import { type HostTree, hostType } from "./host-tree.ts";
 
-const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_CREAT, O_DIRECTORY, O_EXCL, O_NOFOLLOW } = constants;
 /** Not there on Windows, where no open waits and nothing is a terminal. */
 const CAREFULLY = (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0);
-const HELD_BY_DESCRIPTOR = process.platform === "linux";
 
 export class HostDentry implements Dentry, HostPlace {
   readonly tree: HostTree;
   readonly type: FileType;
-  readonly identity: string;
   readonly path: string;
   up: HostDentry | undefined;
   name: string;
   heldFd = -1;
+  #identity: string;
   #holdCount = 0;
   #mountCount = 0;
   #stat: BigIntStats;
@@ -58,12 +57,15 @@ export class HostDentry implements Dentry, HostPlace {
     this.name = name;
     this.path = path;
     this.type = hostType(stat);
-    this.identity = identityOf(stat);
+    this.#identity = identityOf(stat);
     this.#stat = stat;
   }
 
   get parent(): HostDentry | undefined {
     return this.up;
+  }
+  get identity(): string {
+    return this.#identity;
   }
   get inode(): bigint {
     return this.#stat.ino;
@@ -121,7 +123,9 @@ export class HostDentry implements Dentry, HostPlace {
     if (this.#holdCount > 0) return;
     if (this.heldFd >= 0) closeSync(this.heldFd);
     this.heldFd = -1;
-    if (this.#mountCount === 0) this.tree.known.delete(this.identity);
+    if (this.#mountCount === 0 && this.tree.known.get(this.identity) === this) {
+      this.tree.known.delete(this.identity);
+    }
   }
 
   /** Where the host has it. A link is never followed there; only what is held is reached through a link of `/proc`. */
@@ -132,17 +136,32 @@ export class HostDentry implements Dentry, HostPlace {
 
   /** Now; ESTALE when something else is there. */
   #statNow(): BigIntStats {
-    const stat = this.#isHeldPlace
-      ? statSync(this.#ownPath(), { bigint: true })
-      : lstatSync(this.#ownPath(), { bigint: true });
-    if (identityOf(stat) !== this.identity)
-      throw Object.assign(new Error("something else is there"), { code: "ESTALE" });
+    if (this.#isHeldPlace) this.#stat = statSync(this.#ownPath(), { bigint: true });
+    else if (this.up === undefined) this.#accept(lstatSync(this.#ownPath(), { bigint: true }));
+    else this.#accept(this.tree.descriptors.look(this.up, this.name));
+    return this.#stat;
+  }
+
+  /**
+   * What stands under the name now. A file that somebody has replaced by another one since it was looked up is taken for
+   * it, as if the look-up had come later: that is how most programs write files.
+   * @throws NodeJS.ErrnoException ESTALE
+   */
+  #accept(stat: BigIntStats): void {
+    const identity = identityOf(stat);
+    if (hostType(stat) !== this.type) throw stale();
+    if (identity !== this.#identity) {
+      if (this.type === FileType.directory || this.#mountCount > 0 || this.#holdCount > 0) throw stale();
+      // What was asked about it, and granted, must hold for the other one.
+      const { mode, uid, gid } = this.#stat;
+      if (stat.mode !== mode || stat.uid !== uid || stat.gid !== gid) throw stale();
+      this.#identity = identity;
+    }
     this.#stat = stat;
-    return stat;
   }
 
   get #isHeldPlace(): boolean {
-    return HELD_BY_DESCRIPTOR && this.heldFd >= 0;
+    return this.heldFd >= 0;
   }
 
   stat(into: Stat): number {
@@ -160,9 +179,14 @@ export class HostDentry implements Dentry, HostPlace {
 
   readTarget(): string | Failure {
     try {
-      return readlinkSync(this.#ownPath());
+      const target = readlinkSync(this.#ownPath());
+      if (this.tree.descriptors.isExact) return target;
+      this.#statNow();
+      return readlinkSync(this.#ownPath()) === target ? target : -Errno.ESTALE;
     } catch (error) {
-      return -hostErrno(error);
+      // It is no link any more.
+      const errno = hostErrno(error);
+      return errno === Errno.EINVAL ? -Errno.ESTALE : -errno;
     }
   }
 
@@ -171,30 +195,50 @@ export class HostDentry implements Dentry, HostPlace {
     let fd = this.#madeFd;
     this.#madeFd = -1;
     try {
-      if (fd < 0) fd = this.#openRegular(options);
-      return new HostFile(fd, this.tree, options, mount, credentials);
+      const isMade = fd >= 0;
+      if (!isMade) fd = this.#openRegular(options);
+      return new HostFile(fd, !isMade && options.append, this.tree, options, mount, credentials);
     } catch (error) {
       if (fd >= 0) closeSync(fd);
       return -hostErrno(error);
     }
   }
 
-  /** Opens without following and without waiting, and looks at what it got before anything is done with it. */
+  /** Opens without following and without waiting, and looks at what it gets before anything is done with it. */
   #openRegular(options: OpenOptions): number {
-    const writes = options.write || options.truncate;
-    const access = writes ? (options.read ? O_RDWR : O_WRONLY) : O_RDONLY;
-    const fd = openSync(this.#ownPath(), access | CAREFULLY | (this.#isHeldPlace ? 0 : (O_NOFOLLOW ?? 0)));
-    const stat = fstatSync(fd, { bigint: true });
-    if (stat.isFile() && identityOf(stat) === this.identity) return fd;
-    closeSync(fd);
-    throw Object.assign(new Error("something else is there"), { code: "ESTALE" });
+    const flags = accessOf(options) | (options.append ? O_APPEND : 0) | CAREFULLY;
+    const { descriptors } = this.tree;
+    if (!descriptors.isExact) return this.#openByPath(flags);
+    if (this.#isHeldPlace) return openSync(this.#ownPath(), flags);
+    // A FIFO or a device does something when it is opened: a mere place is looked at first.
+    const place = openSync(this.#ownPath(), O_PATH | O_NOFOLLOW);
+    try {
+      this.#accept(fstatSync(place, { bigint: true }));
+      return openSync(`/proc/self/fd/${place}`, flags);
+    } finally {
+      closeSync(place);
+    }
+  }
+
+  #openByPath(flags: number): number {
+    const fd = openSync(this.#ownPath(), flags | (O_NOFOLLOW ?? 0));
+    try {
+      this.#accept(fstatSync(fd, { bigint: true }));
+      const opened = this.#identity;
+      this.#statNow();
+      if (this.#identity !== opened) throw stale();
+      return fd;
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
   lookUp(name: string): HostDentry | Failure {
     try {
-      const stat = lstatSync(this.tree.descriptors.pathOf(this, name), { bigint: true });
+      const stat = this.tree.descriptors.look(this, name);
       const known = this.tree.known.get(identityOf(stat));
-      if (known !== undefined && known.type === FileType.directory) {
+      if (known !== undefined && known.type === FileType.directory && stat.isDirectory()) {
         // It may have been moved by somebody on the host.
         if (known.up !== undefined && known.up !== this) {
           if (this.#isBelow(known)) return -Errno.ESTALE;
@@ -203,7 +247,7 @@ export class HostDentry implements Dentry, HostPlace {
         }
         return known;
       }
-      if (known !== undefined && known.#mountCount > 0) return known;
+      if (known !== undefined && known.#mountCount > 0 && known.type === hostType(stat)) return known;
       return new HostDentry(this.tree, this, name, stat, "");
     } catch (error) {
       return -hostErrno(error);
@@ -224,9 +268,11 @@ export class HostDentry implements Dentry, HostPlace {
   createFile(name: string, mode: number): HostDentry | Failure {
     try {
       const flags = O_RDWR | O_CREAT | O_EXCL | (O_NOFOLLOW ?? 0);
-      const fd = openSync(this.tree.descriptors.pathOf(this, name), flags, mode);
+      // A guest's root is this process's user: it must not leave programs that lend its rights to others.
+      const bits = mode & 0o1777;
+      const fd = openSync(this.tree.descriptors.pathOf(this, name), flags, bits);
       try {
-        fchmodSync(fd, mode);
+        fchmodSync(fd, bits);
         const dentry = new HostDentry(this.tree, this, name, fstatSync(fd, { bigint: true }), "");
         dentry.#madeFd = fd;
         return dentry;
@@ -243,11 +289,29 @@ export class HostDentry implements Dentry, HostPlace {
     try {
       mkdirSync(this.tree.descriptors.pathOf(this, name), mode);
       const made = this.lookUp(name);
-      // The umask of this process is not the guest's.
-      if (typeof made !== "number") chmodSync(this.tree.descriptors.pathOfPlace(made), mode);
+      if (typeof made === "number") return made;
+      if (made.type !== FileType.directory) return -Errno.ESTALE;
+      made.#setMode(mode);
       return made;
     } catch (error) {
       return -hostErrno(error);
+    }
+  }
+
+  /** Of a directory that was just made: the umask of this process is not the guest's. */
+  #setMode(mode: number): void {
+    const { descriptors } = this.tree;
+    if (descriptors.isExact) {
+      chmodSync(descriptors.pathOfPlace(this), mode);
+      return;
+    }
+    if (O_DIRECTORY === undefined) return; // Windows, which has no modes
+    const fd = openSync(descriptors.pathOfPlace(this), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    try {
+      this.#accept(fstatSync(fd, { bigint: true }));
+      fchmodSync(fd, mode);
+    } finally {
+      closeSync(fd);
     }
   }
 
@@ -265,8 +329,13 @@ export class HostDentry implements Dentry, HostPlace {
       const source = file as HostDentry;
       return whileHeld(source.up ?? source, this, () => {
         const { descriptors } = this.tree;
-        linkSync(descriptors.pathOf(source.up!, source.name), descriptors.pathOf(this, name));
-        return 0;
+        // Elsewhere the call follows a link, and makes a name of what it leads to.
+        if (!descriptors.isExact && source.type === FileType.symbolicLink) return -Errno.ENOTSUP;
+        const path = descriptors.pathOf(this, name);
+        linkSync(descriptors.pathOf(source.up!, source.name), path);
+        if (descriptors.isExact || identityOf(descriptors.look(this, name)) === source.identity) return 0;
+        unlinkSync(path);
+        return -Errno.ESTALE;
       });
     });
   }
@@ -313,4 +382,9 @@ function whileHeld(one: HostDentry, other: HostDentry, run: () => number): numbe
   } finally {
     one.release();
   }
+}
+
+function accessOf(options: OpenOptions): number {
+  if (!options.write && !options.truncate) return O_RDONLY;
+  return options.read ? O_RDWR : O_WRONLY;
 }

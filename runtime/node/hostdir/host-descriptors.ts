@@ -2,24 +2,28 @@
  * Descriptors of the host's directories that a bind mount walks through, kept for a while and bounded.
  *
  * Node has no `openat`. On Linux `/proc/self/fd/N/name` is the same: the directory is the one that was opened, whatever
- * its path leads to now, and with O_NOFOLLOW the last component is never a link. Elsewhere the path is used, and what
- * was opened is compared with what was looked up before a byte passes.
+ * its path leads to now, and with O_NOFOLLOW the last component is never a link.
+ *
+ * Elsewhere the path is used: every directory of it is looked at before and after, and what was opened is compared with
+ * what was looked up before a byte passes. Who swaps directories at just the right moments, again and again, can have a
+ * name made or removed where such a link of his leads; contents he doesn't get.
  */
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync } from "node:fs";
+import { FileType } from "../../../shim/abi/filetype.ts";
 
 /** Directories open at a time, for one mount; those that a guest has open come on top. */
 const OPEN_COUNT_MAX = 64;
-const BY_DESCRIPTOR = process.platform === "linux";
 /** A descriptor that is only a place: opening it waits for nobody, and needs no right to read. @see open(2) */
-const O_PATH = 0o10000000;
-/** What a name must not have where it would mean more than a name. */
-const MEANS_MORE = /[\\/:*?"<>|]/;
+export const O_PATH = 0o10000000;
+/** What a name must not be where it would mean more than a name. @see Microsoft's "Naming Files, Paths, and Namespaces" */
+const MEANS_MORE = /[\\/:*?"<>|]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 
 /** A directory or file by where it was found; `identity` says whether it is still the one. */
 export interface HostPlace {
   readonly parent: HostPlace | undefined;
   readonly name: string;
   readonly identity: string;
+  readonly type: FileType;
   /** Of the root alone. */
   readonly path: string;
   /** Its descriptor, while somebody holds it; else -1. */
@@ -27,8 +31,14 @@ export interface HostPlace {
 }
 
 export class HostDescriptors {
+  /** Are there links of `/proc` to go by? */
+  readonly isExact: boolean;
   /** Least recently used first. */
   readonly #open = new Map<HostPlace, number>();
+
+  constructor(isExact: boolean) {
+    this.isExact = isExact;
+  }
 
   get openCount(): number {
     return this.#open.size;
@@ -39,21 +49,38 @@ export class HostDescriptors {
    * @throws NodeJS.ErrnoException ESTALE when the directory is not where it was
    */
   pathOf(directory: HostPlace, name: string): string {
-    if (BY_DESCRIPTOR) return `/proc/self/fd/${this.#descriptor(directory)}/${name}`;
+    if (this.isExact) return `/proc/self/fd/${this.#descriptor(directory)}/${name}`;
     if (process.platform === "win32" && MEANS_MORE.test(name)) {
       throw Object.assign(new Error("the host can't have such a name"), { code: "EINVAL" });
     }
-    return `${plainPath(directory)}/${name}`;
+    return `${checkedPath(directory)}/${name}`;
   }
 
   /** The directory itself, or the file that is held. */
   pathOfPlace(place: HostPlace): string {
-    return BY_DESCRIPTOR ? `/proc/self/fd/${this.#descriptor(place)}` : plainPath(place);
+    return this.isExact ? `/proc/self/fd/${this.#descriptor(place)}` : checkedPath(place);
   }
 
-  /** A descriptor that stays open until `closeSync`: the place is the one that was found, or ESTALE. */
+  /** What stands there; a link is not followed. */
+  look(directory: HostPlace, name: string): BigIntStats {
+    const stat = lstatSync(this.pathOf(directory, name), { bigint: true });
+    if (this.isExact) return stat;
+    const again = lstatSync(this.pathOf(directory, name), { bigint: true });
+    if (identityOf(again) !== identityOf(stat)) throw stale();
+    return again;
+  }
+
+  /** A descriptor that stays open until `closeSync`: the place is the one that was found, or ESTALE. -1: there is none. */
   open(place: HostPlace): number {
-    if (!BY_DESCRIPTOR) return -1;
+    if (!this.isExact) {
+      checkedPath(place);
+      return -1;
+    }
+    const known = this.#open.get(place);
+    if (known !== undefined) {
+      this.#open.delete(place);
+      return known;
+    }
     const { parent, name, path } = place;
     return openPlace(
       place,
@@ -103,19 +130,31 @@ export class HostDescriptors {
 
 /** @throws NodeJS.ErrnoException ESTALE when another file is there now */
 function openPlace(place: HostPlace, path: string): number {
-  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  // A number of an inode is used again: what must be a directory is not taken on the number's word.
+  const kind = place.type === FileType.directory ? constants.O_DIRECTORY : 0;
+  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW | kind);
   if (identityOf(fstatSync(fd, { bigint: true })) === place.identity) return fd;
   closeSync(fd);
-  throw Object.assign(new Error("something else is there now"), { code: "ESTALE" });
+  throw stale();
 }
 
 export function identityOf(stat: { dev: bigint; ino: bigint }): string {
   return `${stat.dev}:${stat.ino}`;
 }
 
-function plainPath(place: HostPlace): string {
-  const names: string[] = [];
-  let above = place;
-  for (; above.parent !== undefined; above = above.parent) names.push(above.name);
-  return [above.path, ...names.reverse()].join("/");
+export function stale(): NodeJS.ErrnoException {
+  return Object.assign(new Error("something else is there now"), { code: "ESTALE" });
+}
+
+/** Its path, when everything on the way is what was found there. */
+function checkedPath(place: HostPlace): string {
+  const places: HostPlace[] = [];
+  let above: HostPlace | undefined = place;
+  for (; above !== undefined; above = above.parent) places.push(above);
+  let path = "";
+  for (const next of places.reverse()) {
+    path = next.parent === undefined ? next.path : `${path}/${next.name}`;
+    if (identityOf(lstatSync(path, { bigint: true })) !== next.identity) throw stale();
+  }
+  return path;
 }

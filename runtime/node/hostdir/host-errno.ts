@@ -10,8 +10,20 @@ export function attempt(call: () => number): number {
   }
 }
 
+/** Names of Node and of hosts that WASI doesn't have. */
+const OTHER_NAMES: Readonly<Record<string, Errno>> = {
+  EOPNOTSUPP: Errno.ENOTSUP,
+  EDEADLOCK: Errno.EDEADLK,
+  ENODATA: Errno.EIO,
+  ERR_INVALID_ARG_VALUE: Errno.EINVAL, // a NUL in a name
+  ERR_OUT_OF_RANGE: Errno.EINVAL,
+  ERR_FS_FILE_TOO_LARGE: Errno.EFBIG,
+};
+
+/** Anything without a code is a defect of ours, and thrown on. */
 export function hostErrno(error: unknown): Errno {
   const { code } = error as NodeJS.ErrnoException;
   if (code === undefined) throw error;
-  return code in Errno ? Errno[code as keyof typeof Errno] : Errno.EIO;
+  if (Object.hasOwn(Errno, code)) return Errno[code as keyof typeof Errno];
+  return OTHER_NAMES[code] ?? Errno.EIO;
 }

@@ -1,11 +1,19 @@
-/** An open regular file of the host. Its position is kept here: the host's would be shared with nobody. */
+/**
+ * An open regular file of the host. Its position is kept here: the host's would be shared with nobody.
+ *
+ * What is opened to append is so on the host, too: no writer there can come between the end and the write.
+ */
 import {
   closeSync,
+  constants,
+  fchmodSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   futimesSync,
+  openSync,
+  readFileSync,
   readSync,
   writeSync,
 } from "node:fs";
@@ -20,21 +28,38 @@ import { mayChangeTimes } from "../../core/vfs/times.ts";
 import { attempt } from "./host-errno.ts";
 import type { HostTree } from "./host-tree.ts";
 
+const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND } = constants;
+
 export class HostFile extends FileBase {
   readonly type = FileType.regularFile;
-  readonly #fd: number;
+  #fd: number;
+  /** Has the host's descriptor O_APPEND? */
+  #appends: boolean;
   readonly #tree: HostTree;
   readonly #readable: boolean;
   readonly #writable: boolean;
   readonly #mount: MountFlags;
   readonly #credentials: Credentials;
   #position = 0;
+  /** The last write was behind an end that only the host knows: so is the position. */
+  #isAtHost = false;
 
-  /** @throws NodeJS.ErrnoException when it can't be truncated; the descriptor is still the caller's then */
-  constructor(fd: number, tree: HostTree, options: OpenOptions, mount: MountFlags, credentials: Credentials) {
+  /**
+   * @param appends was it opened with O_APPEND?
+   * @throws NodeJS.ErrnoException when it can't be truncated; the descriptor is still the caller's then
+   */
+  constructor(
+    fd: number,
+    appends: boolean,
+    tree: HostTree,
+    options: OpenOptions,
+    mount: MountFlags,
+    credentials: Credentials,
+  ) {
     super();
     if (options.truncate) ftruncateSync(fd, 0);
     this.#fd = fd;
+    this.#appends = appends;
     this.#tree = tree;
     this.#readable = options.read;
     this.#writable = options.write;
@@ -42,9 +67,64 @@ export class HostFile extends FileBase {
     this.#credentials = credentials;
     this.append = options.append;
     this.nonblock = options.nonblock;
+    if (options.append && !appends) this.#reopen(true);
+  }
+
+  override setStatus(append: boolean, nonblock: boolean): number {
+    if (append !== this.#appends && this.#writable) {
+      this.#settle();
+      const failure = this.#reopen(append);
+      // With O_APPEND on the host there is no writing at a position; without it, the end is looked up before a write.
+      if (failure < 0 && !append) return failure;
+    }
+    return super.setStatus(append, nonblock);
+  }
+
+  /** Node has no `fcntl`: the same file is opened again, by its descriptor. */
+  #reopen(append: boolean): number {
+    if (!this.#tree.descriptors.isExact || !this.#writable) return -Errno.ENOTSUP;
+    return attempt(() => {
+      const access = this.#readable ? O_RDWR : this.#writable ? O_WRONLY : O_RDONLY;
+      const flags = access | (append ? O_APPEND : 0);
+      const fd = this.#withRights(() => openSync(`/proc/self/fd/${this.#fd}`, flags));
+      closeSync(this.#fd);
+      this.#fd = fd;
+      this.#appends = append;
+      return 0;
+    });
+  }
+
+  /** A file that was made without the right to write it can still be written by who made it: not when opened again. */
+  #withRights(open: () => number): number {
+    try {
+      return open();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+      const mode = Number(fstatSync(this.#fd).mode) & 0o7777;
+      fchmodSync(this.#fd, mode | 0o600);
+      try {
+        return open();
+      } finally {
+        fchmodSync(this.#fd, mode);
+      }
+    }
+  }
+
+  /** Takes the host's position over. @see proc_pid_fdinfo(5) */
+  #settle(): void {
+    if (!this.#isAtHost) return;
+    this.#isAtHost = false;
+    let told: RegExpMatchArray | null = null;
+    try {
+      told = readFileSync(`/proc/self/fdinfo/${this.#fd}`, "latin1").match(/^pos:\s*(\d+)/);
+    } catch {
+      // The end will do.
+    }
+    this.#position = told === null ? Math.max(0, this.#sizeBytes()) : Number(told[1]);
   }
 
   read(target: Uint8Array): number {
+    this.#settle();
     const count = this.readAt(target, this.#position);
     if (count > 0) this.#position += count;
     return count;
@@ -58,29 +138,54 @@ export class HostFile extends FileBase {
   }
 
   write(source: Uint8Array): number {
-    const offset = this.append ? this.#sizeBytes() : this.#position;
-    const count = this.#put(source, offset);
-    if (count > 0) this.#position = offset + count;
+    if (this.append) return this.#putAtEnd(source);
+    this.#settle();
+    const count = this.#put(source, this.#position);
+    if (count > 0) this.#position += count;
     return count;
   }
 
+  /** Linux appends here, too. @see pwrite(2), bugs */
   writeAt(source: Uint8Array, offset: number): number {
-    return this.#put(source, this.append ? this.#sizeBytes() : offset);
+    if (!this.append || offset < 0) return this.#put(source, offset);
+    this.#settle();
+    const position = this.#position;
+    const count = this.#putAtEnd(source);
+    this.#position = position;
+    this.#isAtHost = false;
+    return count;
   }
 
-  #put(source: Uint8Array, offset: number): number {
+  #putAtEnd(source: Uint8Array): number {
+    if (this.#appends) {
+      const count = this.#put(source, null);
+      if (count > 0) this.#isAtHost = true;
+      return count;
+    }
+    const end = this.#sizeBytes();
+    if (end < 0) return end;
+    const count = this.#put(source, end);
+    if (count > 0) this.#position = end + count;
+    return count;
+  }
+
+  /** @param offset null: where the host appends */
+  #put(source: Uint8Array, offset: number | null): number {
     if (!this.#writable) return -Errno.EBADF;
-    if (offset < 0) return -Errno.EINVAL;
+    if (offset !== null && offset < 0) return -Errno.EINVAL;
     if (source.length === 0) return 0;
     return attempt(() => writeSync(this.#fd, source, 0, source.length, offset));
   }
 
+  /** Or a negative `Errno`. */
   #sizeBytes(): number {
-    return fstatSync(this.#fd).size;
+    return attempt(() => fstatSync(this.#fd).size);
   }
 
   seek(offset: number, whence: Whence): number {
+    this.#settle();
     const base = whence === "set" ? 0 : whence === "current" ? this.#position : this.#sizeBytes();
+    if (base < 0) return base;
     const position = base + offset;
     if (position < 0) return -Errno.EINVAL;
     if (position > FILE_BYTES_MAX) return -Errno.EOVERFLOW;
@@ -105,24 +210,28 @@ export class HostFile extends FileBase {
     if (!this.#writable) return -Errno.EBADF;
     if (offset < 0 || length <= 0) return -Errno.EINVAL;
     if (offset + length > FILE_BYTES_MAX) return -Errno.EFBIG;
-    return this.#sizeBytes() >= offset + length ? 0 : this.truncate(offset + length);
+    const sizeBytes = this.#sizeBytes();
+    if (sizeBytes < 0) return sizeBytes;
+    return sizeBytes >= offset + length ? 0 : this.truncate(offset + length);
   }
 
   setTimes(access: TimeChange, modify: TimeChange): number {
-    const stat = fstatSync(this.#fd, { bigint: true });
-    const owned: Owned = {
-      mode: Number(stat.mode) & 0o7777,
-      uid: this.#tree.uidOf(stat),
-      gid: this.#tree.gidOf(stat),
-    };
-    const refused = mayChangeTimes(owned, this.#mount, this.#credentials, access, modify);
-    if (refused < 0) return refused;
-    return this.#tree.setTimes(
-      access,
-      modify,
-      () => fstatSync(this.#fd, { bigint: true }),
-      (atime, mtime) => futimesSync(this.#fd, atime, mtime),
-    );
+    return attempt(() => {
+      const stat = fstatSync(this.#fd, { bigint: true });
+      const owned: Owned = {
+        mode: Number(stat.mode) & 0o7777,
+        uid: this.#tree.uidOf(stat),
+        gid: this.#tree.gidOf(stat),
+      };
+      const refused = mayChangeTimes(owned, this.#mount, this.#credentials, access, modify);
+      if (refused < 0) return refused;
+      return this.#tree.setTimes(
+        access,
+        modify,
+        () => fstatSync(this.#fd, { bigint: true }),
+        (atime, mtime) => futimesSync(this.#fd, atime, mtime),
+      );
+    });
   }
 
   sync(dataOnly: boolean): number {
@@ -134,6 +243,7 @@ export class HostFile extends FileBase {
   }
 
   readableBytes(): number {
+    this.#settle();
     return Math.max(0, this.#sizeBytes() - this.#position);
   }
 

@@ -9,7 +9,7 @@ import { type BigIntStats, lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Stat, TimeChange } from "../../../shim/abi/system.ts";
-import type { Tree } from "../../core/vfs/dentry.ts";
+import type { Dentry, Tree } from "../../core/vfs/dentry.ts";
 import { realtimeNs } from "../clocks.ts";
 import { HostDentry } from "./host-dentry.ts";
 import { HostDescriptors, identityOf } from "./host-descriptors.ts";
@@ -23,6 +23,8 @@ export interface HostTreeOptions {
   /** Whom files of this process's user seem to belong to. */
   readonly uid: number;
   readonly gid: number;
+  /** Go by paths, as where there is no `/proc`. */
+  readonly portable?: boolean;
 }
 
 /** Owner of what belongs to others on the host. */
@@ -40,16 +42,18 @@ export class HostTree implements Tree {
   readonly device: bigint;
   readonly readOnly: boolean;
   readonly root: HostDentry;
-  readonly descriptors = new HostDescriptors();
+  readonly descriptors: HostDescriptors;
   readonly #times = new HostTimes();
   readonly #options: HostTreeOptions;
   /** Dentries that are open or mounted on, by identity: looking them up gives the same object again. */
   readonly known = new Map<string, HostDentry>();
+  readonly #pinned: HostDentry[] = [];
 
   constructor(path: string, options: HostTreeOptions) {
     this.device = options.device;
     this.readOnly = options.readOnly;
     this.#options = options;
+    this.descriptors = new HostDescriptors(process.platform === "linux" && options.portable !== true);
     const stat = statSync(path, { bigint: true });
     if (stat.isDirectory()) {
       this.root = new HostDentry(this, undefined, "", stat, path);
@@ -60,12 +64,22 @@ export class HostTree implements Tree {
       this.root = new HostDentry(this, directory, basename(path), lstatSync(path, { bigint: true }), "");
     }
     // What is mounted is this directory or file, whatever its path leads to later.
-    this.root.holdOrThrow();
+    this.#pinOrThrow(this.root);
+  }
+
+  pin(root: Dentry): number {
+    return attempt(() => this.#pinOrThrow(root as HostDentry));
+  }
+
+  #pinOrThrow(root: HostDentry): number {
+    root.holdOrThrow();
+    this.#pinned.push(root);
+    return 0;
   }
 
   /** Gives all descriptors back but those of open files and directories. */
   close(): void {
-    this.root.release();
+    for (const root of this.#pinned.splice(0)) root.release();
     this.descriptors.close();
   }
 
