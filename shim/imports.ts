@@ -1,4 +1,6 @@
 /** The import object of a module: what it asks for of preview 1, and nothing else. */
+
+import { TTY } from "./extension/tty.ts";
 import type { Guest } from "./guest.ts";
 import { PREVIEW1, type Syscall } from "./preview1/table.ts";
 import { UNSTABLE } from "./preview1/unstable.ts";
@@ -16,6 +18,7 @@ type Versions = ReadonlyMap<string, ReadonlyMap<string, Syscall>>;
 const VERSIONS: Versions = new Map([
   ["wasi_snapshot_preview1", byName(PREVIEW1)],
   ["wasi_unstable", byName(UNSTABLE)],
+  ["wpod_tty", byName(TTY)],
 ]);
 
 /** What else a module may import. */

@@ -108,5 +108,7 @@ function measure(memory: GuestMemory, iovsPtr: number, iovsCount: number): numbe
 
 /** Something has been read already: a pipe must not make the guest wait for more. */
 function wouldBlock(file: OpenFile): boolean {
+  // What a terminal has more would be another line, or an end of file.
+  if (file.terminal !== undefined) return true;
   return file.type !== FileType.regularFile && (file.readiness(Readiness.read) & Readiness.read) === 0;
 }
