@@ -28,6 +28,7 @@ export type ErrorCode =
   | "PROGRAM_INVALID" // not WebAssembly, truncated, refused by the compiler
   | "PROGRAM_IMPORTS" // needs functions that wpod doesn't have
   | "PROGRAM_COMPONENT" // a component: later
+  | "LIMIT_REACHED" // as many as there may be
   | "MEMORY_LIMIT" // the module's minimum is over the limit
   | "FILE_NOT_FOUND" // a file of the host
   | "UNSUPPORTED" // known to docker, comes later

@@ -24,6 +24,7 @@ import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
+import { KernelHost } from "./kernel-host.ts";
 import * as limits from "./limits.ts";
 import { LocalContainer, type Prepared } from "./local-container.ts";
 import { Modules } from "./modules.ts";
@@ -37,6 +38,7 @@ import type {
   EngineOptions,
   ImageSource,
   Images,
+  Placement,
   RunOptions,
   RunResult,
 } from "./types.ts";
@@ -61,6 +63,8 @@ export class Engine implements AsyncDisposable {
   readonly #modules = new Modules();
   readonly #running = new Set<LocalContainer>();
   readonly #hostKind: EngineRecord["hostKind"];
+  readonly #placement: Placement;
+  readonly #kernel = new KernelHost();
   #store: Store | undefined;
   #disposed = false;
 
@@ -68,6 +72,7 @@ export class Engine implements AsyncDisposable {
   constructor(options: EngineOptions = {}) {
     this.root = resolve(options.root ?? defaultRoot());
     this.#hostKind = options.hostKind ?? "library";
+    this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
     this.#records = new LocalContainers(this.root, store, LOG_LIMITS, (id) => this.#end(id));
@@ -111,7 +116,7 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await Promise.all([...this.#running].map((container) => container.end()));
-    await dropSpareWorker();
+    await Promise.all([dropSpareWorker(), this.#kernel[Symbol.asyncDispose]()]);
     this.#store?.close();
     this.#store = undefined;
   }
@@ -193,6 +198,8 @@ export class Engine implements AsyncDisposable {
         files,
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
+        kernel: this.#kernel,
+        placement: this.#placement,
         running: this.#running,
         checkEngine: () => this.#checkNotDisposed(),
       },
@@ -351,6 +358,12 @@ function preopensOf(record: EngineRecord): { name: string; path: string }[] {
       }
       return { name: pair.slice(0, equals), path: pair.slice(equals + 1) };
     });
+}
+
+function placementOf(text: string | undefined): Placement {
+  if (text === undefined || text === "" || text === "worker") return "worker";
+  if (text === "kernel") return text;
+  throw new WpodError("USAGE", `placement "${text}": it is "worker" or "kernel"`);
 }
 
 function checkName(name: string): string {

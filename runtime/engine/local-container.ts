@@ -3,11 +3,13 @@ import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec, ProcessSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import type { FileSystemState } from "../core/vfs/snapshot.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import { type GuestEnd, GuestProcess } from "./guest-process.ts";
+import type { KernelHost, Seat } from "./kernel-host.ts";
 import type { Compiled } from "./modules.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import type {
@@ -15,6 +17,7 @@ import type {
   ContainerFiles,
   ContainerInfo,
   ContainerStatus,
+  Placement,
   RunOptions,
   RunResult,
 } from "./types.ts";
@@ -36,6 +39,9 @@ export interface ContainerParts {
   files: FilesSpec;
   /** Finds its program in these files; throws a WpodError when it can't run. */
   prepare: (files: FilesSpec) => Prepared;
+  kernel: KernelHost;
+  /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
+  placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
   running: Set<LocalContainer>;
   /** Throws a WpodError when the engine was disposed of. */
@@ -51,6 +57,8 @@ export class LocalContainer implements Container {
   #starting = false;
   #guest: GuestProcess | undefined;
   #isOver = false;
+  /** Its program's, when its files are with the kernel. */
+  #seat: Seat | undefined;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -95,7 +103,7 @@ export class LocalContainer implements Container {
       const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
       // Much may have happened while it was compiled.
       this.#checkStart();
-      this.#begin(prepared, module, files);
+      await this.#begin(prepared, module, files);
     } finally {
       this.#starting = false;
     }
@@ -121,31 +129,60 @@ export class LocalContainer implements Container {
     return this.#files;
   }
 
-  #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): void {
-    const { options, collectBytesMax, logLimits, running } = this.#parts;
+  async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
+    const { options, collectBytesMax, logLimits, running, placement } = this.#parts;
     const { stdin, stdout, stderr } = options;
     const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
     try {
+      if (placement === "kernel") this.#seat = await this.#moveToKernel(prepared.process, files, guest);
+      this.#checkStart();
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     } catch (error) {
       guest.cancel();
+      await this.#leaveKernel(false);
       throw error;
     }
     this.#guest = guest;
     running.add(this);
     void guest.started.then(() => this.#started.resolve());
-    void guest.ended.then((end) => this.#finish(end));
+    void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
     void guest.gone.then(() => running.delete(this));
     const { logPath } = this.#record;
     guest.start({
       module,
       process: prepared.process,
-      place: { kind: "here", files },
+      place: this.#seat?.place ?? { kind: "here", files },
       log: logPath === undefined ? undefined : { path: logPath, limits: logLimits },
       keepFiles: options.keepFiles ?? true,
     });
     this.#files = undefined;
     this.#watch(options);
+  }
+
+  async #moveToKernel(process: ProcessSpec, files: FilesSpec, guest: GuestProcess): Promise<Seat> {
+    const { kernel } = this.#parts;
+    await kernel.openTree(this.id, files, process.credentials);
+    try {
+      return await kernel.seat(this.id, process, guest.bell);
+    } catch (error) {
+      await kernel.closeTree(this.id, false);
+      throw error;
+    }
+  }
+
+  /** Takes back what the kernel has of it. Undefined where it has nothing, or nothing is kept. */
+  async #leaveKernel(keep: boolean): Promise<FileSystemState | undefined> {
+    const seat = this.#seat;
+    if (seat === undefined) return undefined;
+    this.#seat = undefined;
+    await this.#parts.kernel.leave(seat);
+    return this.#parts.kernel.closeTree(this.id, keep);
+  }
+
+  async #comeHome(end: GuestEnd): Promise<GuestEnd> {
+    if (this.#seat === undefined) return end;
+    await this.#guest!.gone;
+    return { ...end, snapshot: await this.#leaveKernel(this.#parts.options.keepFiles ?? true) };
   }
 
   wait(): Promise<RunResult> {

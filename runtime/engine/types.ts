@@ -11,7 +11,14 @@ export interface EngineOptions {
   root?: string;
   /** What hosts the containers. "cli": a foreground `wpod run`, which another command may end. Default: "library". */
   hostKind?: "cli" | "library";
+  /**
+   * Where the files of a container are while it runs. "worker": in its program's own thread, as long as that is its only one.
+   * "kernel": in a thread that serves all programs, from the start. Default: `$WPOD_PLACEMENT`, else "worker".
+   */
+  placement?: Placement;
 }
+
+export type Placement = "worker" | "kernel";
 
 /**
  * What to run:

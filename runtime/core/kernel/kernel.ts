@@ -26,10 +26,16 @@ const BITS_PER_SLOT = 32;
 export class Kernel {
   readonly #gate: Gate;
   readonly #clients: (KernelClient | undefined)[] = [];
+  #messages: { client: number; read: () => void } | undefined = undefined;
   readonly #trees = new Map<string, ContainerTree>();
 
   constructor(gate: Gate) {
     this.#gate = gate;
+  }
+
+  /** Who knocks as `client` has sent messages. */
+  onMessages(client: number, read: () => void): void {
+    this.#messages = { client, read };
   }
 
   addTree(key: string, tree: ContainerTree): void {
@@ -78,11 +84,16 @@ export class Kernel {
       while (bits !== 0) {
         const bit = 31 - Math.clz32(bits);
         bits &= ~(1 << bit);
-        this.#clients[index * BITS_PER_SLOT + bit]?.serve();
+        this.#serveClient(index * BITS_PER_SLOT + bit);
         served = true;
       }
     }
     return served;
+  }
+
+  #serveClient(client: number): void {
+    if (client === this.#messages?.client) this.#messages.read();
+    else this.#clients[client]?.serve();
   }
 }
 
