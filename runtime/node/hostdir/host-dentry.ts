@@ -84,6 +84,8 @@ export class HostDentry implements Dentry, HostPlace {
     return this.#mountCount;
   }
   set mountCount(count: number) {
+    // Held, so that the host can't give its number to another file, over which the mount would then stand.
+    if (count > 0 && this.#mountCount === 0) this.tree.pin(this);
     this.#mountCount = count;
     if (count > 0) this.tree.known.set(this.identity, this);
   }
@@ -247,11 +249,24 @@ export class HostDentry implements Dentry, HostPlace {
         }
         return known;
       }
-      if (known !== undefined && known.#mountCount > 0 && known.type === hostType(stat)) return known;
+      if (known !== undefined && known.#mountCount > 0 && known.#isNamed(this, name)) return known;
       return new HostDentry(this.tree, this, name, stat, "");
     } catch (error) {
       return -hostErrno(error);
     }
+  }
+
+  /** A file that is mounted on: is this its name, or one that it was moved to? Its other names are not covered. */
+  #isNamed(directory: HostDentry, name: string): boolean {
+    if (this.up?.identity === directory.identity && this.name === name) return true;
+    try {
+      if (identityOf(this.tree.descriptors.look(this.up!, this.name)) === this.identity) return false;
+    } catch {
+      // It isn't there any more.
+    }
+    this.up = directory;
+    this.name = name;
+    return true;
   }
 
   /** Two that somebody on the host has turned round, one over the other, must not become each other's parent. */
