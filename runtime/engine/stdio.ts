@@ -92,23 +92,23 @@ export function joinOutput(
   bell: Bell,
   collectBytesMax: number,
 ): OutputJoint {
-  if (target === "ignore") return plainJoint({ kind: "null" });
   if (target === "inherit") return inherit(fd, bell);
-  if (target === undefined || target === "collect") return collect(bell, collectBytesMax);
-  if (typeof target !== "function" && typeof target?.write !== "function") {
-    throw new WpodError("USAGE", `${fd === 1 ? "stdout" : "stderr"} is neither a stream nor a function`);
-  }
-  return typeof target === "function" ? joinFunction(target, bell) : joinStream(target, bell);
+  const taker = takeOutput(target, fd, collectBytesMax);
+  return taker === undefined ? plainJoint({ kind: "null" }) : joinTaker(taker, bell);
 }
 
 function inherit(fd: 1 | 2, bell: Bell): OutputJoint {
   if (descriptorKind(fd) === "missing") return plainJoint({ kind: "null" });
   const direct = directWriteDescriptor(fd);
-  // Node's own stream: the descriptor stays this process's, open, and shared with others as it was.
-  if (direct === undefined) return joinStream(fd === 1 ? process.stdout : process.stderr, bell);
+  if (direct === undefined) return joinTaker(takeForStream(ownStream(fd)), bell);
   return plainJoint({ kind: "descriptor", fd: direct.fd }, () => {
     if (direct.owned) closeSync(direct.fd);
   });
+}
+
+/** Node's own stream: the descriptor stays this process's, open, and shared with others as it was. */
+function ownStream(fd: 1 | 2): Writable {
+  return fd === 1 ? process.stdout : process.stderr;
 }
 
 function plainJoint(spec: StreamSpec, close: () => void = () => {}): OutputJoint {
@@ -124,40 +124,88 @@ function plainJoint(spec: StreamSpec, close: () => void = () => {}): OutputJoint
   };
 }
 
-/** The guest sees a broken pipe, and the caller what its function threw. */
-function joinFunction(take: (bytes: Uint8Array) => unknown, bell: Bell): OutputJoint {
-  let failure: { error: unknown } | undefined;
-  const joint = joinTaker(async (bytes) => {
-    try {
-      await take(bytes);
-    } catch (error) {
-      failure = { error };
-      throw error;
-    }
-  }, bell);
-  return { ...joint, failure: () => failure };
+/** What the caller wants done with a guest's output, in this thread. */
+export interface OutputTaker extends Pick<OutputJoint, "collected" | "truncated" | "failure"> {
+  /** The bytes are a copy. What it throws ends the stream for the guest. */
+  take(bytes: Uint8Array): unknown;
+  /** Nothing is handed on any more. */
+  done(): void;
 }
 
-function joinStream(stream: Writable, bell: Bell): OutputJoint {
+/**
+ * @param fd the descriptor that "inherit" means
+ * @returns undefined: the output goes nowhere
+ */
+export function takeOutput(
+  target: OutputTarget | undefined,
+  fd: 1 | 2,
+  collectBytesMax: number,
+): OutputTaker | undefined {
+  if (target === "ignore") return undefined;
+  if (target === "inherit") {
+    return descriptorKind(fd) === "missing" ? undefined : takeForStream(ownStream(fd));
+  }
+  if (target === undefined || target === "collect") return takeAll(collectBytesMax);
+  if (typeof target !== "function" && typeof target?.write !== "function") {
+    throw new WpodError("USAGE", `${fd === 1 ? "stdout" : "stderr"} is neither a stream nor a function`);
+  }
+  return typeof target === "function" ? takeForFunction(target) : takeForStream(target);
+}
+
+/** The guest sees a broken pipe, and the caller what its function threw. */
+function takeForFunction(take: (bytes: Uint8Array) => unknown): OutputTaker {
+  let failure: { error: unknown } | undefined;
+  return {
+    ...plainTaker(async (bytes) => {
+      try {
+        await take(bytes);
+      } catch (error) {
+        failure = { error };
+        throw error;
+      }
+    }),
+    failure: () => failure,
+  };
+}
+
+function takeForStream(stream: Writable): OutputTaker {
   const writer = new StreamWriter(stream);
-  return joinTaker(
+  return plainTaker(
     (bytes) => writer.write(bytes),
-    bell,
     () => writer.close(),
   );
 }
 
-/** @param done nothing is handed on any more */
-function joinTaker(
-  take: (bytes: Uint8Array) => unknown,
-  bell: Bell,
-  done: () => void = () => {},
-): OutputJoint {
+function takeAll(bytesMax: number): OutputTaker {
+  const chunks: Uint8Array[] = [];
+  let sizeBytes = 0;
+  let truncated = false;
+  return {
+    ...plainTaker((bytes) => {
+      const room = bytesMax - sizeBytes;
+      if (bytes.length > room) truncated = true;
+      if (room <= 0) return;
+      chunks.push(bytes.subarray(0, room));
+      sizeBytes += Math.min(room, bytes.length);
+    }),
+    collected: () => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
+    truncated: () => truncated,
+  };
+}
+
+export function plainTaker(take: OutputTaker["take"], done: () => void = () => {}): OutputTaker {
+  const { collected, truncated, failure } = plainJoint({ kind: "null" });
+  return { take, done, collected, truncated, failure };
+}
+
+/** A ring of the guest's, emptied into the taker. */
+export function joinTaker({ take, done, ...results }: OutputTaker, bell: Bell): OutputJoint {
   const ring = Ring.create(RING_BYTES, bell);
   const emptied = emptyRing(ring, take).finally(done);
   const dropped = Promise.withResolvers<void>();
   return {
-    ...plainJoint({ kind: "ring", buffer: ring.buffer }),
+    ...results,
+    spec: { kind: "ring", buffer: ring.buffer },
     async finish() {
       ring.end();
       ring.hostBell.ring();
@@ -169,23 +217,5 @@ function joinTaker(
       ring.hostBell.ring();
       dropped.resolve();
     },
-  };
-}
-
-function collect(bell: Bell, bytesMax: number): OutputJoint {
-  const chunks: Uint8Array[] = [];
-  let sizeBytes = 0;
-  let truncated = false;
-  const joint = joinTaker((bytes) => {
-    const room = bytesMax - sizeBytes;
-    if (bytes.length > room) truncated = true;
-    if (room <= 0) return;
-    chunks.push(bytes.subarray(0, room));
-    sizeBytes += Math.min(room, bytes.length);
-  }, bell);
-  return {
-    ...joint,
-    collected: () => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)),
-    truncated: () => truncated,
   };
 }
