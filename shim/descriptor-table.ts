@@ -1,9 +1,22 @@
 /** A guest's descriptors by number. The lowest free number is taken, as POSIX wants it; WASI leaves it open. */
 import { Errno } from "./abi/errno.ts";
-import type { OpenFile } from "./abi/system.ts";
+import type { FileExchange, OpenFile } from "./abi/system.ts";
 import type { Descriptor } from "./descriptor.ts";
 
-export class DescriptorTable {
+/** What the functions of preview 1 do with a table. */
+export interface Descriptors {
+  get(fd: number): Descriptor | undefined;
+  /** Whether `add` would find a number. Asked before a file is created or truncated. */
+  hasRoom(): boolean;
+  /** @returns the number, or EMFILE */
+  add(descriptor: Descriptor): number;
+  close(fd: number): Errno;
+  /** Gives `from` the number `to`, whose file is closed. Both have to be open. */
+  renumber(from: number, to: number): Errno;
+  closeAll(): void;
+}
+
+export class DescriptorTable implements Descriptors, FileExchange {
   readonly #slots: (Descriptor | undefined)[] = [];
   /** Below it nothing is free. */
   #lowestFree = 0;
@@ -21,13 +34,11 @@ export class DescriptorTable {
     return fd < this.#slots.length ? this.#slots[fd] : undefined;
   }
 
-  /** Whether `add` would find a number. Asked before a file is created or truncated. */
   hasRoom(): boolean {
     this.#findFree();
     return this.#lowestFree < this.#countMax;
   }
 
-  /** @returns the number, or EMFILE */
   add(descriptor: Descriptor): number {
     if (!this.hasRoom()) return -Errno.EMFILE;
     const fd = this.#lowestFree;
@@ -50,7 +61,6 @@ export class DescriptorTable {
     return Errno.ESUCCESS;
   }
 
-  /** Gives `from` the number `to`, whose file is closed. Both have to be open. */
   renumber(from: number, to: number): Errno {
     const descriptor = this.get(from);
     if (descriptor === undefined || this.get(to) === undefined) return Errno.EBADF;
@@ -60,6 +70,18 @@ export class DescriptorTable {
     this.#slots[to] = descriptor;
     if (from < this.#lowestFree) this.#lowestFree = from;
     return Errno.ESUCCESS;
+  }
+
+  exchange(replace: (file: OpenFile) => OpenFile): void {
+    const replaced = new Map<OpenFile, OpenFile>();
+    for (const descriptor of this.#slots) {
+      if (descriptor === undefined) continue;
+      const { file } = descriptor;
+      const other = replaced.get(file) ?? replace(file);
+      replaced.set(file, other);
+      descriptor.file = other;
+      if (this.#shared.delete(file)) this.#shared.add(other);
+    }
   }
 
   closeAll(): void {

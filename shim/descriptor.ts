@@ -1,6 +1,7 @@
 /** One number in a guest's table: an open file, and what the guest may do with it. */
 import { Errno } from "./abi/errno.ts";
 import { FileType } from "./abi/filetype.ts";
+import { FdFlags } from "./abi/flags.ts";
 import { Rights } from "./abi/rights.ts";
 import type { OpenFile } from "./abi/system.ts";
 
@@ -39,6 +40,9 @@ const DIRECTORY: Rights =
 /** Pipes, terminals, devices: no positions. A character device that can't seek is what wasi-libc's `isatty` takes for a terminal. */
 const STREAM: Rights = EVERY_FILE | Rights.FD_READ | Rights.FD_WRITE;
 
+/** Flags that a descriptor keeps; the file itself knows the other two. */
+export const SYNC_FLAGS = FdFlags.DSYNC | FdFlags.RSYNC | FdFlags.SYNC;
+
 /** What descriptors opened through a directory may have. */
 export const INHERITED_RIGHTS: Rights = DIRECTORY | REGULAR_FILE | REGULAR_FILE_WRITTEN;
 
@@ -55,11 +59,12 @@ export function rightsFor(type: FileType, read: boolean, write: boolean): Rights
 }
 
 export class Descriptor {
-  readonly file: OpenFile;
+  /** Changes only when the files move to another kernel: the guest sees no difference. */
+  file: OpenFile;
   rightsBase: Rights;
   /** What descriptors opened through it may have. */
   rightsInheriting: Rights;
-  /** DSYNC, RSYNC and SYNC of `FdFlags`: kept here, since the file only knows the other two. */
+  /** Those of `SYNC_FLAGS`. */
   syncFlags: number;
   /** Its name in UTF-8 when the guest found it open at its start. */
   readonly preopenName: Uint8Array | undefined;
@@ -76,6 +81,25 @@ export class Descriptor {
     this.rightsInheriting = rightsInheriting;
     this.syncFlags = syncFlags;
     this.preopenName = preopenName;
+  }
+
+  /** Status flags, as `FdFlags`. */
+  get flags(): number {
+    const { append, nonblock } = this.file;
+    return (append ? FdFlags.APPEND : 0) | (nonblock ? FdFlags.NONBLOCK : 0) | this.syncFlags;
+  }
+
+  /** @returns 0, or what the file answers */
+  setFlags(flags: number): number {
+    const answer = this.file.setStatus((flags & FdFlags.APPEND) !== 0, (flags & FdFlags.NONBLOCK) !== 0);
+    if (answer >= 0) this.syncFlags = flags & SYNC_FLAGS;
+    return answer;
+  }
+
+  /** Gives rights away: these are what is left. */
+  setRights(base: Rights, inheriting: Rights): void {
+    this.rightsBase = base;
+    this.rightsInheriting = inheriting;
   }
 
   may(rights: Rights): boolean {

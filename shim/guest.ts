@@ -2,14 +2,21 @@
 import { FileType } from "./abi/filetype.ts";
 import type { OpenFile, Stat, System } from "./abi/system.ts";
 import { Descriptor, INHERITED_RIGHTS, rightsFor } from "./descriptor.ts";
-import { DescriptorTable } from "./descriptor-table.ts";
+import { type Descriptors, DescriptorTable } from "./descriptor-table.ts";
 import { encodeUtf8, GuestMemory } from "./memory.ts";
 import { StringList } from "./string-list.ts";
+
+export interface GuestLimits {
+  /** How many descriptors may be open; at least what is open at the start. */
+  readonly descriptorsMax: number;
+  /** The table of a program with threads; `filled` when this isn't its first thread. */
+  readonly shared?: { readonly descriptors: Descriptors; readonly filled: boolean } | undefined;
+}
 
 export class Guest {
   readonly system: System;
   readonly memory = new GuestMemory();
-  readonly descriptors: DescriptorTable;
+  readonly descriptors: Descriptors;
   readonly args: StringList;
   readonly environ: StringList;
   /**
@@ -34,19 +41,16 @@ export class Guest {
 
   /**
    * Standard streams are 0 to 2, preopens follow from 3 on. Attach the memory (`guest.memory.attach`) before the first call.
-   *
-   * @param limits.descriptorsMax how many descriptors may be open; at least what is open at the start
    */
-  constructor(system: System, limits: { descriptorsMax: number }) {
+  constructor(system: System, limits: GuestLimits) {
     this.system = system;
     this.args = new StringList(system.args);
     this.environ = new StringList(system.environ);
-    const atStart = system.stdio.length + system.preopens.length;
-    this.descriptors = new DescriptorTable(Math.max(limits.descriptorsMax, atStart));
+    if (limits.shared !== undefined) {
+      this.descriptors = limits.shared.descriptors;
+      if (limits.shared.filled) return;
+    } else this.descriptors = ownTable(system, limits.descriptorsMax);
     const [stdin, stdout, stderr] = system.stdio;
-    for (const file of system.stdio) {
-      if (system.stdio.indexOf(file) !== system.stdio.lastIndexOf(file)) this.descriptors.share(file);
-    }
     // A terminal is open both ways, as a login leaves it: programs ask and answer on any of the three.
     this.descriptors.add(stream(stdin, true, stdin.terminal !== undefined));
     this.descriptors.add(stream(stdout, stdout.terminal !== undefined, true));
@@ -61,6 +65,12 @@ export class Guest {
   close(): void {
     this.descriptors.closeAll();
   }
+}
+
+function ownTable({ stdio, preopens }: System, descriptorsMax: number): DescriptorTable {
+  const table = new DescriptorTable(Math.max(descriptorsMax, stdio.length + preopens.length));
+  for (const file of stdio) if (stdio.indexOf(file) !== stdio.lastIndexOf(file)) table.share(file);
+  return table;
 }
 
 function stream(file: OpenFile, read: boolean, write: boolean): Descriptor {

@@ -1,9 +1,12 @@
 /** The import object of a module: what it asks for of preview 1, and nothing else. */
 
 import { TTY } from "./extension/tty.ts";
+import type { Attention } from "./abi/system.ts";
+import { DescriptorTable } from "./descriptor-table.ts";
 import type { Guest } from "./guest.ts";
 import { PREVIEW1, type Syscall } from "./preview1/table.ts";
 import { UNSTABLE } from "./preview1/unstable.ts";
+import { THREADS } from "./threads/thread-spawn.ts";
 
 /** As `WebAssembly.Module.imports` describes one. */
 export interface ModuleImport {
@@ -19,6 +22,7 @@ const VERSIONS: Versions = new Map([
   ["wasi_snapshot_preview1", byName(PREVIEW1)],
   ["wasi_unstable", byName(UNSTABLE)],
   ["wpod_tty", byName(TTY)],
+  ["wasi", byName(THREADS)],
 ]);
 
 /** What else a module may import. */
@@ -59,20 +63,30 @@ type Call = (a?: never, b?: never, c?: never, d?: never, e?: never, f?: never) =
 type LongCall = (...parameters: [...Parameters<Call>, g?: never, h?: never, i?: never]) => number;
 
 /**
- * Nothing runs for a guest after its end; see `Guest.ended`. Parameters are written out, as V8 calls them cheaply.
- * V8 fills missing ones with undefined, and drops what is too many.
+ * Nothing runs for a guest after its end; see `Guest.ended`. At the end of a call the runtime has its word, if it wants one.
+ * Parameters are written out, as V8 calls them cheaply. V8 fills missing ones with undefined, and drops what is too many.
  */
 function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): LongCall {
+  const attention = guest.system.attention ?? NO_ATTENTION;
+  const { wanted } = attention;
   const end = (thrown: unknown): unknown => {
     guest.ended ??= { thrown };
     return guest.ended.thrown;
+  };
+  const attend = () => {
+    const { descriptors } = guest;
+    if (descriptors instanceof DescriptorTable) attention.attend(descriptors);
   };
   if (call.length > 6) {
     const long = call as LongCall;
     return (a, b, c, d, e, f, g, h, i) => {
       if (guest.ended !== undefined) throw guest.ended.thrown;
+      attention.inHost = true;
       try {
-        return long(a, b, c, d, e, f, g, h, i);
+        const answer = long(a, b, c, d, e, f, g, h, i);
+        if (Atomics.load(wanted, 0) !== 0) attend();
+        attention.inHost = false;
+        return answer;
       } catch (thrown) {
         throw end(thrown);
       }
@@ -81,13 +95,19 @@ function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): L
   const short = call as Call;
   return (a, b, c, d, e, f) => {
     if (guest.ended !== undefined) throw guest.ended.thrown;
+    attention.inHost = true;
     try {
-      return short(a, b, c, d, e, f);
+      const answer = short(a, b, c, d, e, f);
+      if (Atomics.load(wanted, 0) !== 0) attend();
+      attention.inHost = false;
+      return answer;
     } catch (thrown) {
       throw end(thrown);
     }
   };
 }
+
+const NO_ATTENTION: Attention = { wanted: new Int32Array(1), inHost: false, attend() {} };
 
 /** What a module imports and nobody has, in its order. */
 export function missingImports(imports: readonly ModuleImport[], provided: Provided = {}): ModuleImport[] {

@@ -153,6 +153,27 @@ export interface Processes {
   raise(signal: string): number;
 }
 
+/** Threads of a program that is one of several. */
+export interface Threads {
+  /** Starts `wasi_thread_start(tid, startArg)`. Its number, from 1 on; EAGAIN when there are too many. */
+  spawn(startArg: number): number;
+}
+
+/** A word that the runtime wants with a program between two of its calls. */
+export interface Attention {
+  /** Slot 0 isn't 0: wanted. Set by another thread. */
+  readonly wanted: Int32Array;
+  /** Host code of a call is on the stack: whoever interrupts the program now has to leave it to the end of the call. */
+  inHost: boolean;
+  /** @param files open files of the program: others may come to stand in their place */
+  attend(files: FileExchange): void;
+}
+
+export interface FileExchange {
+  /** Asks for each open file, once; what several descriptors share stays shared. */
+  exchange(replace: (file: OpenFile) => OpenFile): void;
+}
+
 /** What one guest program sees of its runtime. */
 export interface System {
   readonly args: readonly string[];
@@ -162,6 +183,10 @@ export interface System {
   readonly preopens: readonly Preopen[];
   readonly clocks: Clocks;
   readonly processes: Processes;
+  /** Undefined where a program has one thread. */
+  readonly threads?: Threads | undefined;
+  /** Undefined where nobody else has a say. */
+  readonly attention?: Attention | undefined;
   /** Fills with bytes that can't be guessed. */
   random(target: Uint8Array): void;
 }

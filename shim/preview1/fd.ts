@@ -12,14 +12,13 @@ import { DIRENT, FDSTAT, FILESTAT, FILESTAT_UNSTABLE, PRESTAT } from "../abi/lay
 import { PreopenType } from "../abi/preopen-type.ts";
 import { RIGHTS_ALL, Rights } from "../abi/rights.ts";
 import type { DirEntrySink, Whence } from "../abi/system.ts";
-import type { Descriptor } from "../descriptor.ts";
+import { type Descriptor, SYNC_FLAGS } from "../descriptor.ts";
 import type { Guest } from "../guest.ts";
 import { encodeUtf8 } from "../memory.ts";
 import { type FilestatWriter, writeFilestat, writeFilestatUnstable } from "./filestat.ts";
 import { accessChange, modifyChange, validTimeFlags } from "./time-change.ts";
 import { AT_POSITION, readVector, writeVector } from "./transfer.ts";
 
-const SYNC_FLAGS = FdFlags.DSYNC | FdFlags.RSYNC | FdFlags.SYNC;
 export const FDFLAGS_KNOWN = FdFlags.APPEND | FdFlags.NONBLOCK | SYNC_FLAGS;
 const U64_SIZE_BYTES = 8;
 
@@ -227,11 +226,9 @@ export function fdFdstatGet(guest: Guest, fd: number, statPtr: number): Errno {
   if (descriptor === undefined) return Errno.EBADF;
   const memory = guest.memory;
   if (!memory.contains(statPtr, FDSTAT.sizeBytes)) return Errno.EFAULT;
-  const { file } = descriptor;
-  const status = (file.append ? FdFlags.APPEND : 0) | (file.nonblock ? FdFlags.NONBLOCK : 0);
   memory.zero(statPtr, FDSTAT.sizeBytes);
-  memory.setU8(statPtr + FDSTAT.fs_filetype, file.type);
-  memory.setU16(statPtr + FDSTAT.fs_flags, status | descriptor.syncFlags);
+  memory.setU8(statPtr + FDSTAT.fs_filetype, descriptor.file.type);
+  memory.setU16(statPtr + FDSTAT.fs_flags, descriptor.flags);
   memory.setSafeU64(statPtr + FDSTAT.fs_rights_base, descriptor.rightsBase);
   memory.setSafeU64(statPtr + FDSTAT.fs_rights_inheriting, descriptor.rightsInheriting);
   return Errno.ESUCCESS;
@@ -243,10 +240,7 @@ export function fdFdstatSetFlags(guest: Guest, fd: number, flags: number): Errno
   if (descriptor === undefined) return Errno.EBADF;
   if (!descriptor.may(Rights.FD_FDSTAT_SET_FLAGS)) return descriptor.refusal(Rights.FD_FDSTAT_SET_FLAGS);
   if ((flags & ~FDFLAGS_KNOWN) !== 0) return Errno.EINVAL;
-  const answer = descriptor.file.setStatus((flags & FdFlags.APPEND) !== 0, (flags & FdFlags.NONBLOCK) !== 0);
-  if (answer < 0) return -answer as Errno;
-  descriptor.syncFlags = flags & SYNC_FLAGS;
-  return Errno.ESUCCESS;
+  return errnoOf(descriptor.setFlags(flags));
 }
 
 /** `fd_fdstat_set_rights(fd, base, inheriting)`: gives rights away. ENOTCAPABLE when it would add one. */
@@ -259,8 +253,7 @@ export function fdFdstatSetRights(guest: Guest, fd: number, base: bigint, inheri
   const addsBase = (newBase & ~descriptor.rightsBase) !== 0;
   const addsInheriting = (newInheriting & ~descriptor.rightsInheriting) !== 0;
   if (addsBase || addsInheriting) return Errno.ENOTCAPABLE;
-  descriptor.rightsBase = newBase;
-  descriptor.rightsInheriting = newInheriting;
+  descriptor.setRights(newBase, newInheriting);
   return Errno.ESUCCESS;
 }
 

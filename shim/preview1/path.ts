@@ -10,7 +10,7 @@ import { FdFlags, LookupFlags, OpenFlags } from "../abi/flags.ts";
 import { FILESTAT, FILESTAT_UNSTABLE } from "../abi/layout.ts";
 import { Rights } from "../abi/rights.ts";
 import { isFailure } from "../abi/system.ts";
-import { Descriptor, rightsFor } from "../descriptor.ts";
+import { Descriptor, rightsFor, SYNC_FLAGS } from "../descriptor.ts";
 import type { Guest } from "../guest.ts";
 import { errnoOf, FDFLAGS_KNOWN } from "./fd.ts";
 import { type FilestatWriter, writeFilestat, writeFilestatUnstable } from "./filestat.ts";
@@ -82,8 +82,13 @@ export function pathOpen(
   if (isFailure(file)) return -file as Errno;
 
   const rights = rightsFor(file.type, read, write) & directory.rightsInheriting;
-  const syncFlags = fdFlags & (FdFlags.DSYNC | FdFlags.RSYNC | FdFlags.SYNC);
+  const syncFlags = fdFlags & SYNC_FLAGS;
   const opened = guest.descriptors.add(new Descriptor(file, rights, directory.rightsInheriting, syncFlags));
+  if (opened < 0) {
+    // Another thread took the last number in the meantime.
+    file.close();
+    return -opened as Errno;
+  }
   guest.memory.setU32(openedFdPtr, opened);
   return Errno.ESUCCESS;
 }

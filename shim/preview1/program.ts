@@ -4,8 +4,8 @@
  * @see https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md
  */
 import type { System } from "../abi/system.ts";
-import { Guest } from "../guest.ts";
-import { createImports, missingImports } from "../imports.ts";
+import { Guest, type GuestLimits } from "../guest.ts";
+import { createImports, missingImports, type Provided } from "../imports.ts";
 
 /** How it ended, as far as the shim can tell. */
 export type ProgramOutcome =
@@ -18,9 +18,18 @@ export interface ProgramResult<Ended> {
   exports: Readonly<Record<string, unknown>> | undefined;
 }
 
+/** What a program has beside its module, when it shares memory with other threads or imports it. */
+export interface ProgramParts {
+  /** For a module that imports its memory. */
+  readonly memory?: WebAssembly.Memory | undefined;
+  readonly shared?: GuestLimits["shared"];
+  /** It isn't the program's first thread: `wasi_thread_start` with these. */
+  readonly thread?: { readonly id: number; readonly startArg: number } | undefined;
+}
+
 /**
  * @param endOf what the runtime throws to unwind a program that ended itself, as its outcome; undefined for anything else
- * @param returned the outcome of a program whose `_start` came back
+ * @param returned the outcome of a program whose `_start`, or of a thread whose function came back
  */
 export function runProgram<Ended>(
   module: WebAssembly.Module,
@@ -28,23 +37,24 @@ export function runProgram<Ended>(
   descriptorsMax: number,
   endOf: (thrown: unknown) => Ended | undefined,
   returned: Ended,
+  parts: ProgramParts = {},
 ): ProgramResult<Ended> {
   const wanted = WebAssembly.Module.imports(module);
-  const missing = missingImports(wanted);
+  const provided: Provided = parts.memory === undefined ? {} : { memory: parts.memory };
+  const missing = missingImports(wanted, provided);
   if (missing.length > 0) return { outcome: { kind: "imports", missing }, exports: undefined };
 
-  const guest = new Guest(system, { descriptorsMax });
+  const guest = new Guest(system, { descriptorsMax, shared: parts.shared });
   let exports: Record<string, unknown> | undefined;
   const result = (outcome: Ended | ProgramOutcome): ProgramResult<Ended> => ({ outcome, exports });
   let thrown: unknown;
   let returns = false;
   try {
-    const instance = new WebAssembly.Instance(module, createImports(guest, wanted));
+    const instance = new WebAssembly.Instance(module, createImports(guest, wanted, provided));
     exports = instance.exports;
-    if (exports.memory instanceof WebAssembly.Memory) guest.memory.attach(exports.memory);
-    // A reactor is initialised, and then waits for calls that nobody makes.
-    const entry = exports._start ?? exports._initialize;
-    (entry as () => void)();
+    const memory = exports.memory ?? parts.memory;
+    if (memory instanceof WebAssembly.Memory) guest.memory.attach(memory);
+    enter(exports, parts.thread);
     returns = true;
   } catch (caught) {
     thrown = caught;
@@ -56,6 +66,18 @@ export function runProgram<Ended>(
   const ended = endOf(thrown);
   if (ended !== undefined) return result(ended);
   return result(trapOf(thrown) ?? { kind: "defect", message: describe(thrown) });
+}
+
+function enter(exports: Readonly<Record<string, unknown>>, thread: ProgramParts["thread"]): void {
+  if (thread === undefined) {
+    // A reactor is initialised, and then waits for calls that nobody makes.
+    const entry = exports._start ?? exports._initialize;
+    (entry as () => void)();
+    return;
+  }
+  const entry = exports.wasi_thread_start;
+  if (typeof entry !== "function") throw new WebAssembly.RuntimeError("no wasi_thread_start to run a thread");
+  entry(thread.id, thread.startArg);
 }
 
 /** What the guest's own code did: V8 tells it by the class of what it throws. */
