@@ -67,8 +67,9 @@ export class Guest {
   }
 }
 
-function ownTable({ stdio, preopens }: System, descriptorsMax: number): DescriptorTable {
+function ownTable({ stdio, preopens, attention }: System, descriptorsMax: number): DescriptorTable {
   const table = new DescriptorTable(Math.max(descriptorsMax, stdio.length + preopens.length));
+  if (attention !== undefined) attention.files = table;
   for (const file of stdio) if (stdio.indexOf(file) !== stdio.lastIndexOf(file)) table.share(file);
   return table;
 }

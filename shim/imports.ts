@@ -2,7 +2,6 @@
 
 import { TTY } from "./extension/tty.ts";
 import type { Attention } from "./abi/system.ts";
-import { DescriptorTable } from "./descriptor-table.ts";
 import type { Guest } from "./guest.ts";
 import { PREVIEW1, type Syscall } from "./preview1/table.ts";
 import { UNSTABLE } from "./preview1/unstable.ts";
@@ -73,10 +72,6 @@ function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): L
     guest.ended ??= { thrown };
     return guest.ended.thrown;
   };
-  const attend = () => {
-    const { descriptors } = guest;
-    if (descriptors instanceof DescriptorTable) attention.attend(descriptors);
-  };
   if (call.length > 6) {
     const long = call as LongCall;
     return (a, b, c, d, e, f, g, h, i) => {
@@ -84,8 +79,8 @@ function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): L
       attention.inHost = true;
       try {
         const answer = long(a, b, c, d, e, f, g, h, i);
-        if (Atomics.load(wanted, 0) !== 0) attend();
         attention.inHost = false;
+        if (Atomics.load(wanted, 0) !== 0) attention.attend();
         return answer;
       } catch (thrown) {
         throw end(thrown);
@@ -98,8 +93,8 @@ function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): L
     attention.inHost = true;
     try {
       const answer = short(a, b, c, d, e, f);
-      if (Atomics.load(wanted, 0) !== 0) attend();
       attention.inHost = false;
+      if (Atomics.load(wanted, 0) !== 0) attention.attend();
       return answer;
     } catch (thrown) {
       throw end(thrown);
@@ -107,7 +102,12 @@ function callUntilEnd(guest: Guest, call: (...parameters: never[]) => number): L
   };
 }
 
-const NO_ATTENTION: Attention = { wanted: new Int32Array(1), inHost: false, attend() {} };
+const NO_ATTENTION: Attention = {
+  wanted: new Int32Array(1),
+  inHost: false,
+  files: undefined,
+  attend() {},
+};
 
 /** What a module imports and nobody has, in its order. */
 export function missingImports(imports: readonly ModuleImport[], provided: Provided = {}): ModuleImport[] {

@@ -101,12 +101,10 @@ export class SharedDescriptorTable implements Descriptors {
     const met = this.#met[fd];
     if (met !== undefined && met.handle === handle && met.record === record) {
       met.refresh();
-      return met;
+      return Atomics.load(slots, record + HANDLE) === handle ? met : undefined;
     }
     const type = Atomics.load(slots, record + TYPE) as FileType;
     const preopen = Atomics.load(slots, record + PREOPEN);
-    if (Atomics.load(slots, record + HANDLE) !== handle || Atomics.load(slots, fd) !== token)
-      return undefined;
     const descriptor = new SharedDescriptor(
       this.#files.fileOf(handle, type),
       slots,
@@ -115,6 +113,7 @@ export class SharedDescriptorTable implements Descriptors {
       preopen === 0 ? undefined : this.#preopenNames[preopen - 1],
     );
     descriptor.refresh();
+    if (Atomics.load(slots, record + HANDLE) !== handle) return undefined;
     this.#met[fd] = descriptor;
     return descriptor;
   }

@@ -165,8 +165,9 @@ export interface Attention {
   readonly wanted: Int32Array;
   /** Host code of a call is on the stack: whoever interrupts the program now has to leave it to the end of the call. */
   inHost: boolean;
-  /** @param files open files of the program: others may come to stand in their place */
-  attend(files: FileExchange): void;
+  /** Open files of the program: others may come to stand in their place. Set before its first call. */
+  files: FileExchange | undefined;
+  attend(): void;
 }
 
 export interface FileExchange {
