@@ -31,6 +31,7 @@ import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
 import type { EngineRecord } from "./record.ts";
 import { defaultRoot } from "./root.ts";
+import { planTerminal } from "./terminal.ts";
 import type {
   Container,
   Containers,
@@ -142,6 +143,7 @@ export class Engine implements AsyncDisposable {
     const id = randomId();
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
+    const terminal = planTerminal(options);
     const plan = planProcess(source.module === undefined ? config : { Entrypoint: [source.module.name] }, {
       args: options.args,
       entrypoint: options.entrypoint,
@@ -150,6 +152,7 @@ export class Engine implements AsyncDisposable {
       workdir: options.workdir,
       user: options.user,
       hostname,
+      terminal: terminal?.size,
     });
     const log = options.log ?? options.remove !== true;
     const record: EngineRecord = {
@@ -186,6 +189,7 @@ export class Engine implements AsyncDisposable {
       platform: source.image?.platform ?? "wasi/wasm",
       network: "none",
       logPath: log ? `${this.#records.folder(id)}/ctr.log` : undefined,
+      tty: terminal !== undefined,
     };
     const files = this.#filesOf(source, record, planMounts(options.mounts ?? []), options);
     return new LocalContainer(
@@ -193,6 +197,7 @@ export class Engine implements AsyncDisposable {
         record,
         records: this.#records,
         options,
+        terminal,
         collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
         logLimits: LOG_LIMITS,
         files,

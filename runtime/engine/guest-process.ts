@@ -11,7 +11,8 @@ import type {
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 import type { Ending } from "./exit-state.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
-import type { InputSource, OutputTarget } from "./types.ts";
+import { joinTerminal, type TerminalJoint, type TerminalPlan } from "./terminal.ts";
+import type { InputSource, OutputTarget, TerminalSize } from "./types.ts";
 import { takeWorker } from "./worker-entry.ts";
 
 export interface GuestStreams {
@@ -19,6 +20,7 @@ export interface GuestStreams {
   stdout?: OutputTarget | undefined;
   stderr?: OutputTarget | undefined;
   collectBytesMax: number;
+  terminal?: TerminalPlan | undefined;
 }
 
 export interface GuestStart {
@@ -55,6 +57,7 @@ export class GuestProcess {
   /** Rung for whatever it may be waiting for. */
   readonly bell = new Bell();
   readonly #joints: Joints;
+  readonly #terminal: TerminalJoint | undefined;
   readonly #started = Promise.withResolvers<void>();
   readonly #ended = Promise.withResolvers<GuestEnd>();
   /** Its thread has ended, which takes some milliseconds longer than its program. */
@@ -67,8 +70,16 @@ export class GuestProcess {
 
   /** Its streams are joined now; what is wrong with them is thrown before anything runs. */
   constructor(streams: GuestStreams) {
-    const { collectBytesMax } = streams;
-    this.#joints = {
+    const { collectBytesMax, terminal } = streams;
+    this.#terminal =
+      terminal &&
+      joinTerminal(terminal, streams, {
+        bell: this.bell,
+        collectBytesMax,
+        // A guest has no handlers: the signal does what its default action is.
+        signal: (signal) => void this.end({ kind: "signal", signal }, false),
+      });
+    this.#joints = this.#terminal ?? {
       stdout: joinOutput(streams.stdout, 1, this.bell, collectBytesMax),
       stderr: joinOutput(streams.stderr, 2, this.bell, collectBytesMax),
       stdin: joinInput(streams.stdin, this.bell),
@@ -103,10 +114,17 @@ export class GuestProcess {
       kind: "start",
       ...parts,
       stdio: [stdin.spec, stdout.spec, stderr.spec],
+      terminal: this.#terminal?.buffers,
       bell: this.bell.buffer,
     };
     const snapshot = parts.place.kind === "here" ? parts.place.files.snapshot : undefined;
     worker.postMessage(message, snapshot === undefined ? [] : buffersOf(snapshot));
+  }
+
+  /** @returns false when it has no terminal */
+  resize(size: TerminalSize): boolean {
+    this.#terminal?.resize(size);
+    return this.#terminal !== undefined;
   }
 
   /** It won't start after all. */

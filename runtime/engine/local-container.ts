@@ -12,6 +12,7 @@ import { type GuestEnd, GuestProcess } from "./guest-process.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import type { Compiled } from "./modules.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
+import { checkTerminalSize, type TerminalPlan } from "./terminal.ts";
 import type {
   Container,
   ContainerFiles,
@@ -34,6 +35,7 @@ export interface ContainerParts {
   records: RecordKeeper;
   options: RunOptions;
   collectBytesMax: number;
+  terminal: TerminalPlan | undefined;
   logLimits: LogLimitsSpec;
   /** Its files before it starts. */
   files: FilesSpec;
@@ -130,9 +132,9 @@ export class LocalContainer implements Container {
   }
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax, logLimits, running, placement } = this.#parts;
+    const { options, collectBytesMax, terminal, logLimits, running, placement } = this.#parts;
     const { stdin, stdout, stderr } = options;
-    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
+    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
     try {
       if (placement === "kernel") this.#seat = await this.#moveToKernel(prepared.process, files, guest);
       this.#checkStart();
@@ -200,6 +202,14 @@ export class LocalContainer implements Container {
     }
     // A guest has no handlers: the signal does what its default action is.
     if (parsed.action === "end") await this.#end({ kind: "signal", signal: parsed.name });
+  }
+
+  async resize(columns: number, rows: number): Promise<void> {
+    const size = checkTerminalSize({ columns, rows });
+    if (!this.#isRunning || !this.#guest!.resize(size)) {
+      const why = this.#isRunning ? "has no terminal" : "is not running";
+      throw new WpodError("CONTAINER_STATE", `container "${this.name}" ${why}`);
+    }
   }
 
   files(): Promise<ContainerFiles> {

@@ -35,21 +35,40 @@ export interface InputJoint {
 }
 
 export function joinInput(source: InputSource | undefined, bell: Bell): InputJoint {
-  if (source === undefined || source === "ignore") return NO_INPUT;
+  if (typeof source === "string" && source !== "inherit" && source !== "ignore") {
+    return joinBytes(Buffer.from(source));
+  }
+  if (source instanceof Uint8Array) return joinBytes(source);
+  const input = openInput(source);
+  return input === undefined ? NO_INPUT : joinSource(input.chunks, bell, input.close);
+}
+
+export interface OpenInput {
+  chunks: AsyncIterator<Uint8Array | string>;
+  close(): void;
+}
+
+/** @returns undefined: there is none */
+export function openInput(source: InputSource | undefined): OpenInput | undefined {
+  if (source === undefined || source === "ignore") return undefined;
   if (source === "inherit") {
     const stdin = openStdin();
-    return stdin === undefined ? NO_INPUT : joinSource(new StreamReader(stdin.stream), bell, stdin.close);
+    return stdin && { chunks: new StreamReader(stdin.stream), close: stdin.close };
   }
-  if (typeof source === "string") return joinBytes(Buffer.from(source));
-  if (source instanceof Uint8Array) return joinBytes(source);
+  if (typeof source === "string") return { chunks: once(Buffer.from(source)), close() {} };
+  if (source instanceof Uint8Array) return { chunks: once(Uint8Array.from(source)), close() {} };
   if (typeof source !== "object" || source === null || !(Symbol.asyncIterator in source)) {
     throw new WpodError("USAGE", "stdin is neither a text, bytes, a stream nor an async iterable");
   }
-  return joinSource(
+  return {
     // The caller's stream stays the caller's, and open, when the guest doesn't read it to its end.
-    source instanceof Readable ? new StreamReader(source) : source[Symbol.asyncIterator](),
-    bell,
-  );
+    chunks: source instanceof Readable ? new StreamReader(source) : source[Symbol.asyncIterator](),
+    close() {},
+  };
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 const NO_INPUT: InputJoint = { spec: { kind: "null" }, finish() {} };
@@ -58,11 +77,7 @@ function joinBytes(bytes: Uint8Array): InputJoint {
   return { spec: { kind: "bytes", bytes: Uint8Array.from(bytes) }, finish() {} };
 }
 
-function joinSource(
-  source: AsyncIterator<Uint8Array | string>,
-  bell: Bell,
-  close: () => void = () => {},
-): InputJoint {
+function joinSource(source: AsyncIterator<Uint8Array | string>, bell: Bell, close: () => void): InputJoint {
   const ring = Ring.create(RING_BYTES, bell);
   void fillRing(ring, source);
   return {
@@ -77,7 +92,7 @@ function joinSource(
 }
 
 /** Whatever a source of the caller's does about it. */
-async function letGo(source: AsyncIterator<unknown>): Promise<void> {
+export async function letGo(source: AsyncIterator<unknown>): Promise<void> {
   try {
     await source.return?.();
   } catch {
@@ -123,6 +138,8 @@ function plainJoint(spec: StreamSpec, close: () => void = () => {}): OutputJoint
     failure: () => undefined,
   };
 }
+
+export const NO_OUTPUT: OutputJoint = plainJoint({ kind: "null" });
 
 /** What the caller wants done with a guest's output, in this thread. */
 export interface OutputTaker extends Pick<OutputJoint, "collected" | "truncated" | "failure"> {
@@ -194,7 +211,7 @@ function takeAll(bytesMax: number): OutputTaker {
 }
 
 export function plainTaker(take: OutputTaker["take"], done: () => void = () => {}): OutputTaker {
-  const { collected, truncated, failure } = plainJoint({ kind: "null" });
+  const { collected, truncated, failure } = NO_OUTPUT;
   return { take, done, collected, truncated, failure };
 }
 

@@ -5,6 +5,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { ImageConfig } from "../core/image/config.ts";
 import type { ImageRecord } from "../core/image/record.ts";
+import type { TerminalSize } from "../core/terminal/control-block.ts";
 
 export interface EngineOptions {
   /** Where images and records are kept; made (mode 0700) when it isn't there. Default: `$WPOD_ROOT`, else the platform's data directory. */
@@ -82,6 +83,12 @@ export interface RunOptions {
   stdin?: InputSource;
   stdout?: OutputTarget;
   stderr?: OutputTarget;
+  /**
+   * Give it a terminal: standard output and error are one stream, `stdout`, and input goes through a line discipline, where
+   * ^C and ^\\ are signals. `true` takes the size of this process's terminal when a stream is "inherit", else 80 x 24; with
+   * stdin "inherit" that terminal is raw until the end. The variables TERM, COLUMNS and LINES are set. Default: none.
+   */
+  tty?: boolean | TerminalSize;
   /** Ends the guest at once; the promise then rejects with code ABORTED. */
   signal?: AbortSignal;
   /** Kills after this long: exit 137. */
@@ -139,6 +146,8 @@ export interface Container {
   wait(): Promise<RunResult>;
   /** SIGKILL ends it at once; others do what their default action is for a guest without handlers. Default SIGTERM. */
   kill(signal?: string): Promise<void>;
+  /** Another size for its terminal. CONTAINER_STATE when it doesn't run, or has none. */
+  resize(columns: number, rows: number): Promise<void>;
   /** Its files, before it starts or after it ended; rejects with CONTAINER_RUNNING in between. */
   files(): Promise<ContainerFiles>;
   inspect(): ContainerInfo;
@@ -177,6 +186,8 @@ export interface ContainerInfo extends ExitState {
   platform: string;
   network: string;
   logPath: string | undefined;
+  /** It has a terminal. */
+  tty: boolean;
 }
 
 export interface LogLine {
@@ -200,7 +211,7 @@ export interface Containers {
 
 /** What the store knows of an image. `id` is the digest of its config, `tags` are its names as `name:tag`. */
 export type ImageInfo = ImageRecord;
-export type { ImageConfig };
+export type { ImageConfig, TerminalSize };
 
 export interface Images {
   /** What `wpod load -i` takes: an oci-archive, a docker-archive, each also compressed, or an OCI layout directory. Answers the loaded images. */

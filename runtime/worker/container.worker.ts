@@ -16,6 +16,8 @@ import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
 import type { ExitMessage, Outcome, StartMessage, StreamSpec, TreePlace } from "../core/kernel/spec.ts";
 import { type ByteSink, StreamFile } from "../core/kernel/stream.ts";
 import type { LogStream } from "../core/log/cri.ts";
+import type { TerminalBuffers } from "../core/terminal/control-block.ts";
+import { TerminalFile } from "../core/terminal/terminal-file.ts";
 import { buffersOf, takeSnapshot } from "../core/vfs/snapshot.ts";
 import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
 import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
@@ -36,12 +38,9 @@ parentPort!.once("message", (message: StartMessage) => start(message));
 function start(message: StartMessage): void {
   const bell = new Bell(message.bell);
   const log = message.log && new LogFile(message.log.path, message.log.limits, realtimeNs);
-  const [stdin, stdout, stderr] = message.stdio;
-  const stdio: [OpenFile, OpenFile, OpenFile] = [
-    new StreamFile(1n, { source: sourceOf(stdin, bell) }),
-    new StreamFile(2n, { sink: logged(sinkOf(stdout, bell), log, "stdout") }),
-    new StreamFile(3n, { sink: logged(sinkOf(stderr, bell), log, "stderr") }),
-  ];
+  const stdio = message.terminal
+    ? terminalStreams(message.terminal, bell, log)
+    : standardStreams(message.stdio, bell, log);
   const { credentials } = message.process;
   const { place } = message;
   const tree =
@@ -79,6 +78,25 @@ function start(message: StartMessage): void {
   };
   keepCode?.();
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
+}
+
+type StandardFiles = [OpenFile, OpenFile, OpenFile];
+
+function standardStreams(
+  [stdin, stdout, stderr]: StartMessage["stdio"],
+  bell: Bell,
+  log: LogFile | undefined,
+): StandardFiles {
+  return [
+    new StreamFile(1n, { source: sourceOf(stdin, bell) }),
+    new StreamFile(2n, { sink: logged(sinkOf(stdout, bell), log, "stdout") }),
+    new StreamFile(3n, { sink: logged(sinkOf(stderr, bell), log, "stderr") }),
+  ];
+}
+
+function terminalStreams(buffers: TerminalBuffers, bell: Bell, log: LogFile | undefined): StandardFiles {
+  const terminal = new TerminalFile(1n, buffers, bell, (sink) => logged(sink, log, "stdout"));
+  return [terminal, terminal, terminal];
 }
 
 /** What a client of a kernel finds open has the first handles, in order. */

@@ -1,4 +1,5 @@
 /** `wpod run`: a program in a container of its own, in the foreground. */
+import { isatty } from "node:tty";
 import { WpodError } from "../../core/error.ts";
 import type { Engine } from "../../engine/index.ts";
 import type { Container } from "../../engine/types.ts";
@@ -9,6 +10,10 @@ import { removeCidfile, writeCidfile } from "../run/cidfile.ts";
 import { runOptions } from "../run/run-options.ts";
 import { passSignals } from "../run/signals.ts";
 
+/** In podman's words. */
+const NO_TERMINAL =
+  "The input device is not a TTY. The --tty and --interactive flags might not work properly";
+
 export const command: CommandSpec = {
   flags: RUN_FLAGS,
   flagsFirst: true,
@@ -18,6 +23,7 @@ What follows IMAGE belongs to the program. IMAGE is a name in the store, oci:DIR
 oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
   examples: [
     "wpod run --rm hello",
+    "wpod run --rm -it python",
     "wpod run --rm -i -v ./data:/data:ro files cat",
     "wpod run --rm --memory 64m ./app.wasm one two",
   ],
@@ -25,6 +31,7 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
   async run(context, flags) {
     const [image] = flags.operands;
     const options = await runOptions(flags, context);
+    if (options.tty && !isatty(0)) context.output.error(`Warning: ${NO_TERMINAL}\n`);
     options.onWarning = (message) => context.output.error(`Warning: ${message}\n`);
     const signals = passSignals();
     const engine = context.engine();

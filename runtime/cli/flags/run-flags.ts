@@ -5,7 +5,6 @@ const DETACHED = "containers run in the foreground until there is a host process
 const NETWORK = "containers have no network yet";
 const CPU = "CPU time isn't limited yet";
 const DISK_RATE = "reading and writing isn't slowed down";
-const TERMINAL = "there are no terminals in containers yet";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
 const PLATFORM = "it belongs to another platform's isolation";
@@ -89,6 +88,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Kill the container after this time; 0 is never",
   },
   { long: "tmpfs", kind: "list", value: "path[:options]", help: "Mount an empty directory, held in memory" },
+  { long: "tty", short: "t", kind: "switch", help: "Give the container a terminal" },
   {
     long: "user",
     short: "u",
@@ -116,7 +116,6 @@ export const RUN_FLAGS: readonly Flag[] = [
   { long: "publish", short: "p", kind: "list", help: "", later: NETWORK },
   { long: "publish-all", short: "P", kind: "switch", help: "", later: NETWORK },
   { long: "quiet", short: "q", kind: "switch", help: "", hidden: true },
-  { long: "tty", short: "t", kind: "switch", help: "", later: TERMINAL },
   { long: "restart", kind: "text", help: "", later: DETACHED, unless: "no" },
   {
     long: "sig-proxy",

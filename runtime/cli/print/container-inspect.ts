@@ -39,7 +39,7 @@ export function inspectContainer(container: ContainerInfo): object {
       AttachStdin: false,
       AttachStdout: true,
       AttachStderr: true,
-      Tty: false,
+      Tty: container.tty,
       Env: container.env,
       Cmd: container.command,
       Entrypoint: container.entrypoint,

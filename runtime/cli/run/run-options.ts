@@ -47,6 +47,7 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     ...streams(flags),
     network: "none",
   };
+  if (flags.isOn("tty")) options.tty = true;
   const cidfile = flags.text("cidfile");
   if (cidfile !== undefined) {
     options.annotations = { ...options.annotations, [CIDFILE_ANNOTATION]: resolve(cidfile) };

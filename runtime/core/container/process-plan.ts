@@ -24,6 +24,8 @@ export interface ProcessWishes {
   hostname: string;
   /** Neither the runtime's variables nor the image's: only what the caller names. */
   unsetEnvAll?: boolean | undefined;
+  /** The size of its terminal, in characters. */
+  terminal?: { columns: number; rows: number } | undefined;
 }
 
 export interface ProcessPlan {
@@ -58,7 +60,7 @@ export function planProcess(image: ProcessDefaults, wishes: ProcessWishes): Proc
   if (argv.some((word) => word.includes("\0"))) {
     throw new WpodError("USAGE", "an argument contains a NUL character");
   }
-  const values = wishes.unsetEnvAll ? new Map() : defaultEnvironment(image.Env ?? [], wishes.hostname);
+  const values = wishes.unsetEnvAll ? new Map() : defaultEnvironment(image.Env ?? [], wishes);
   addWishes(values, wishes.env ?? {});
   return {
     entrypoint,
@@ -72,12 +74,20 @@ export function planProcess(image: ProcessDefaults, wishes: ProcessWishes): Proc
 }
 
 /** Later ones win, at the place of the first: a program sees each name once. */
-function defaultEnvironment(image: readonly string[], hostname: string): Map<string, string> {
+function defaultEnvironment(
+  image: readonly string[],
+  { hostname, terminal }: ProcessWishes,
+): Map<string, string> {
   const values = new Map<string, string>([
     ["PATH", PATH_DEFAULT],
     ["HOSTNAME", hostname],
     ["container", "wpod"],
   ]);
+  if (terminal !== undefined) {
+    values.set("TERM", "xterm");
+    values.set("COLUMNS", `${terminal.columns}`);
+    values.set("LINES", `${terminal.rows}`);
+  }
   for (const line of image) {
     const equals = line.indexOf("=");
     if (equals > 0) values.set(line.slice(0, equals), line.slice(equals + 1));

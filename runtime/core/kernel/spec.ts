@@ -3,6 +3,7 @@
  * and modules go by reference.
  */
 import type { LogLimitsSpec } from "../log/limits.ts";
+import type { TerminalBuffers } from "../terminal/control-block.ts";
 import type { FileSystemState } from "../vfs/snapshot.ts";
 
 /** One layer of the image, lowest first: two files of the store. */
@@ -62,6 +63,8 @@ export interface StartMessage {
   place: TreePlace;
   process: ProcessSpec;
   stdio: [StreamSpec, StreamSpec, StreamSpec];
+  /** What all three are instead, when it has a terminal. */
+  terminal: TerminalBuffers | undefined;
   /** Rung by whoever feeds or empties a ring. */
   bell: SharedArrayBuffer;
   log: { path: string; limits: LogLimitsSpec } | undefined;

@@ -35,6 +35,7 @@ function container(parts: Partial<ContainerInfo>): ContainerInfo {
     platform: "wasi/wasm",
     network: "none",
     logPath: undefined,
+    tty: false,
     exitCode: 0,
     oomKilled: false,
     reason: undefined,
