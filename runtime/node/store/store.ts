@@ -22,6 +22,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
@@ -57,6 +58,7 @@ export function openStore(root: string): Store {
       { hint: "use that version, or set WPOD_ROOT to another folder" },
     );
   }
+  checkOwner(root);
   try {
     accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
@@ -132,6 +134,26 @@ export class Store {
   }
 }
 
+/** Who else can write there could put other programs into images, and other limits into records. */
+function checkOwner(root: string): void {
+  const uid = process.getuid?.();
+  if (uid === undefined) return;
+  const status = statSync(root);
+  if (status.uid !== uid) {
+    throw unusable(root, `it belongs to another user (${status.uid}, and you are ${uid})`, undefined);
+  }
+  if ((status.mode & 0o022) !== 0) {
+    const mode = (status.mode & 0o7777).toString(8).padStart(4, "0");
+    throw new WpodError(
+      "STORE_UNUSABLE",
+      `${root} can't be used as the store: others may write to it (mode ${mode})`,
+      {
+        hint: `chmod go-w ${root}, if you trust what is in it`,
+      },
+    );
+  }
+}
+
 function readVersion(root: string): string | undefined {
   try {
     return readFileSync(join(root, "version"), "latin1").trim();
@@ -158,6 +180,7 @@ function makeDirectories(path: string): void {
 function makeStore(root: string): void {
   try {
     makeDirectories(root);
+    checkOwner(root);
     const foreign = readdirSync(root).find((name) => !OWN_NAMES.test(name));
     if (foreign !== undefined) {
       throw unusable(root, `it holds other files, such as ${JSON.stringify(foreign)}`, undefined);
@@ -165,8 +188,13 @@ function makeStore(root: string): void {
     for (const folder of FOLDERS) mkdirSync(join(root, folder), { recursive: true, mode: 0o700 });
     // Last, and whole or not at all: who sees it may rely on the folders.
     const temporary = join(root, `version.${process.pid}`);
-    writeFileSync(temporary, `${LAYOUT_VERSION}\n`, { mode: 0o600 });
-    renameSync(temporary, join(root, "version"));
+    try {
+      writeFileSync(temporary, `${LAYOUT_VERSION}\n`, { mode: 0o600 });
+      renameSync(temporary, join(root, "version"));
+    } catch (error) {
+      rmSync(temporary, { force: true });
+      throw error;
+    }
   } catch (error) {
     if (error instanceof WpodError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
@@ -180,7 +208,10 @@ function makeStore(root: string): void {
         throw unusable(root, "you may not write to it", error);
       case "ENOSPC":
       case "EDQUOT":
-        throw new WpodError("STORE_FULL", `no space is left to make the store ${root}`, { cause: error });
+        throw new WpodError("STORE_FULL", `no space is left to make the store ${root}`, {
+          hint: "free some space, or set WPOD_ROOT to a folder on a larger disk",
+          cause: error,
+        });
       default:
         throw unusable(root, message, error);
     }
