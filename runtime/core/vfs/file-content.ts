@@ -146,6 +146,7 @@ export class FileContent {
     }
     let end = inChunk + count;
     if (end > chunk.extent) {
+      const charged = chunk.charged;
       end = this.#charge(chunk, end);
       count = end - inChunk;
       if (count <= 0) {
@@ -154,7 +155,12 @@ export class FileContent {
       }
       if (end > chunk.bytes.length) {
         const failure = grow(chunk, end, index, pages);
-        if (failure < 0) return failure;
+        if (failure < 0) {
+          this.#space.bytes -= chunk.charged - charged;
+          chunk.charged = charged;
+          this.#dropIfEmpty(index, chunk);
+          return failure;
+        }
       }
       if (end > chunk.extent) chunk.extent = end;
     }

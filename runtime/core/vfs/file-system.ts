@@ -13,7 +13,7 @@ import type { Tree } from "./dentry.ts";
 import { type LayerPlace, type MergedEntry, mergeDirectory, rootPlaces } from "./layer-merge.ts";
 import { LowerContent } from "./lower-content.ts";
 import { MemoryLink } from "./memory-link.ts";
-import { type DeviceOpener, MemoryNode, type NodeOwner } from "./memory-node.ts";
+import { type DeviceOpener, type Keeper, MemoryNode, type NodeOwner } from "./memory-node.ts";
 import { Mode } from "./mode.ts";
 import { Space } from "./space.ts";
 
@@ -66,9 +66,12 @@ export class FileSystem implements Tree, NodeOwner {
   readonly #known = new Map<number, MemoryNode>();
   /** Every node of a layer goes there: while a journal is read, whose records say numbers. */
   #remembersAll = false;
+  readonly #devices = new Map<number, MemoryNode>();
   /** Counts up; a number is never used again. */
   nextInode = ROOT_INODE + 1;
   observer: ChangeObserver | undefined = undefined;
+  /** Undefined: it is gone with the process. */
+  keeper: Keeper | undefined = undefined;
 
   constructor(options: FileSystemOptions) {
     this.device = options.device;
@@ -118,7 +121,7 @@ export class FileSystem implements Tree, NodeOwner {
   }
 
   /** A device in the root directory or below: `path` has one component for each directory, which are there. */
-  makeDevice(path: string, mode: number, opener: DeviceOpener): void {
+  makeDevice(path: string, mode: number, opener: DeviceOpener): MemoryNode {
     const names = path.split("/").filter((name) => name !== "");
     const name = names.pop();
     assert(name !== undefined, "a device has a name");
@@ -131,7 +134,9 @@ export class FileSystem implements Tree, NodeOwner {
     const node = this.makeNode(Mode.characterDevice | mode, 0, 0);
     assert(node !== undefined, "a device fits");
     node.opener = opener;
+    this.#devices.set(node.ino, node);
     directory.attach(name, node);
+    return node;
   }
 
   /** Lets a directory show what layers have there, from the first look on. */
@@ -184,6 +189,11 @@ export class FileSystem implements Tree, NodeOwner {
   /** Nodes that may have names which nobody has looked at yet. */
   knownNodes(): Iterable<MemoryNode> {
     return this.#known.values();
+  }
+
+  /** A device of `makeDevice`: what opens it can't be written down. */
+  deviceNode(inode: number): MemoryNode | undefined {
+    return this.#devices.get(inode);
   }
 
   knownNode(inode: number): MemoryNode | undefined {

@@ -11,22 +11,30 @@ import { mayChangeTimes } from "./times.ts";
 
 export class MemoryFile extends FileBase {
   readonly type = FileType.regularFile;
-  readonly #node: MemoryNode;
+  readonly node: MemoryNode;
   readonly #content: FileContent;
-  readonly #mount: MountFlags;
-  readonly #credentials: Credentials;
-  readonly #readable: boolean;
-  readonly #writable: boolean;
-  #position = 0;
+  readonly mount: MountFlags;
+  readonly credentials: Credentials;
+  readonly readable: boolean;
+  readonly writable: boolean;
+  #position: number;
 
-  constructor(node: MemoryNode, options: OpenOptions, mount: MountFlags, credentials: Credentials) {
+  /** @param position where it stands: of one that was open elsewhere */
+  constructor(
+    node: MemoryNode,
+    options: OpenOptions,
+    mount: MountFlags,
+    credentials: Credentials,
+    position = 0,
+  ) {
     super();
-    this.#node = node;
+    this.#position = position;
+    this.node = node;
     this.#content = node.content!;
-    this.#mount = mount;
-    this.#credentials = credentials;
-    this.#readable = options.read;
-    this.#writable = options.write;
+    this.mount = mount;
+    this.credentials = credentials;
+    this.readable = options.read;
+    this.writable = options.write;
     this.append = options.append;
     this.nonblock = options.nonblock;
     node.hold();
@@ -39,10 +47,10 @@ export class MemoryFile extends FileBase {
   }
 
   readAt(target: Uint8Array, offset: number): number {
-    if (!this.#readable) return -Errno.EBADF;
+    if (!this.readable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     const count = this.#content.read(target, offset);
-    if (count > 0 && !this.#mount.readOnly) this.#node.touchAccess();
+    if (count > 0 && !this.mount.readOnly) this.node.touchAccess();
     return count;
   }
 
@@ -59,7 +67,7 @@ export class MemoryFile extends FileBase {
   }
 
   #put(source: Uint8Array, offset: number): number {
-    if (!this.#writable) return -Errno.EBADF;
+    if (!this.writable) return -Errno.EBADF;
     if (offset < 0) return -Errno.EINVAL;
     const count = this.#content.write(source, offset);
     if (count > 0) this.#changed();
@@ -67,8 +75,12 @@ export class MemoryFile extends FileBase {
   }
 
   #changed(): void {
-    this.#node.touchModify();
-    this.#node.dropPrivilegeBits(this.#credentials);
+    this.node.dropPrivilegeBits(this.credentials);
+    this.node.touchModify();
+  }
+
+  get position(): number {
+    return this.#position;
   }
 
   seek(offset: number, whence: Whence): number {
@@ -81,11 +93,11 @@ export class MemoryFile extends FileBase {
   }
 
   stat(into: Stat): number {
-    return this.#node.fillStat(into, this.#node.linkCount);
+    return this.node.fillStat(into, this.node.linkCount);
   }
 
   truncate(sizeBytes: number): number {
-    if (!this.#writable || sizeBytes < 0) return -Errno.EINVAL;
+    if (!this.writable || sizeBytes < 0) return -Errno.EINVAL;
     const failure = this.#content.truncate(sizeBytes);
     if (failure < 0) return failure;
     this.#changed();
@@ -93,7 +105,7 @@ export class MemoryFile extends FileBase {
   }
 
   allocate(offset: number, length: number): number {
-    if (!this.#writable) return -Errno.EBADF;
+    if (!this.writable) return -Errno.EBADF;
     if (offset < 0 || length <= 0) return -Errno.EINVAL;
     const failure = this.#content.allocate(offset, length);
     if (failure < 0) return failure;
@@ -102,13 +114,13 @@ export class MemoryFile extends FileBase {
   }
 
   setTimes(access: TimeChange, modify: TimeChange): number {
-    const refused = mayChangeTimes(this.#node, this.#mount, this.#credentials, access, modify);
-    return refused < 0 ? refused : this.#node.changeTimes(access, modify);
+    const refused = mayChangeTimes(this.node, this.mount, this.credentials, access, modify);
+    return refused < 0 ? refused : this.node.changeTimes(access, modify);
   }
 
-  /** Nothing outlives the memory that it is in. */
+  /** What is in memory alone outlives nothing. */
   sync(): number {
-    return 0;
+    return this.node.owner.keeper?.sync() ?? 0;
   }
 
   readableBytes(): number {
@@ -116,6 +128,6 @@ export class MemoryFile extends FileBase {
   }
 
   close(): void {
-    this.#node.drop();
+    this.node.drop();
   }
 }

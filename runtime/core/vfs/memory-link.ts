@@ -149,15 +149,14 @@ export class MemoryLink implements LinkMembers, Dentry {
   }
 
   makeSymlink(name: string, target: string, uid: number, gid: number): MemoryLink | Failure {
-    const link = this.#make(name, Mode.symlink | 0o777, uid, gid);
-    if (typeof link !== "number") link.node.symlink = target;
-    return link;
+    return this.#make(name, Mode.symlink | 0o777, uid, gid, target);
   }
 
-  #make(name: string, mode: number, uid: number, gid: number): MemoryLink | Failure {
+  #make(name: string, mode: number, uid: number, gid: number, target = ""): MemoryLink | Failure {
     if (this.isRemoved) return -Errno.ENOENT;
     const node = this.tree.makeNode(mode, uid, gid);
     if (node === undefined) return -Errno.ENOSPC;
+    node.symlink = target;
     return this.attach(name, node);
   }
 
@@ -179,7 +178,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     if (node.linkCount >= LINK_COUNT_MAX) return -Errno.EMLINK;
     if (!this.tree.space.takeInode()) return -Errno.ENOSPC;
     node.extraNames++;
-    node.touchChange();
+    node.stampChange();
     this.attach(name, node);
     return 0;
   }
@@ -197,13 +196,13 @@ export class MemoryLink implements LinkMembers, Dentry {
   }
 
   /** Takes a name away; what was an empty directory stays usable for who has it open. */
-  detach(name: string, link: MemoryLink): void {
+  detach(name: string, link: MemoryLink, isReplaced = false): void {
     this.children.remove(name, link);
     const { node } = link;
     if (node.type === FileType.directory) link.isRemoved = true;
     this.#touch();
     node.loseName();
-    this.tree.observer?.unlinked(link);
+    this.tree.observer?.unlinked(link, isReplaced);
     node.freeIfUnused();
   }
 
@@ -214,8 +213,17 @@ export class MemoryLink implements LinkMembers, Dentry {
     if (replaced !== undefined) {
       const old = replaced as MemoryLink;
       if (old.node.type === FileType.directory && old.children.size > 0) return -Errno.ENOTEMPTY;
-      target.detach(toName, old);
+      target.detach(toName, old, true);
     }
+    this.#move(name, link, target, toName);
+    if (target !== this) target.#touch();
+    link.node.changeNs = this.tree.nowNs();
+    this.#touch();
+    this.tree.observer?.renamed(link, this, name);
+    return 0;
+  }
+
+  #move(name: string, link: MemoryLink, target: MemoryLink, toName: string): void {
     if (target === this) {
       this.children.changeName(name, link, toName);
     } else {
@@ -223,13 +231,22 @@ export class MemoryLink implements LinkMembers, Dentry {
       this.children.remove(name, link);
       target.children.insert(toName, link);
       link.parent = target;
-      target.#touch();
     }
     link.name = toName;
-    link.node.changeNs = this.tree.nowNs();
-    this.#touch();
-    this.tree.observer?.renamed(link, this, name);
-    return 0;
+  }
+
+  /** Restores from a journal: a name goes. Attributes are told apart. */
+  lose(name: string, link: MemoryLink): void {
+    this.children.remove(name, link);
+    this.children.changed = true;
+    if (link.node.type === FileType.directory) link.isRemoved = true;
+  }
+
+  /** Restores from a journal: a name goes elsewhere, where nothing has it. */
+  transfer(name: string, link: MemoryLink, target: MemoryLink, toName: string): void {
+    this.#move(name, link, target, toName);
+    this.children.changed = true;
+    target.children.changed = true;
   }
 
   /** Restores from a snapshot: a name that the layers have is not there. Counts and times are told apart. */

@@ -24,6 +24,13 @@ export interface NodeOwner {
   readonly device: bigint;
   readonly nowNs: () => bigint;
   readonly observer: ChangeObserver | undefined;
+  readonly keeper: Keeper | undefined;
+}
+
+/** What keeps a file system on disk. */
+export interface Keeper {
+  /** All that was done until now is there after a loss of power. A negative `Errno` when it may not be. */
+  sync(): number;
 }
 
 /** Makes the description of a device that is opened. */
@@ -119,9 +126,14 @@ export class MemoryNode implements NodeMembers {
     this.owner.observer?.changed(this);
   }
 
-  touchChange(): void {
+  /** As `touchChange`, where the observer is told of more. */
+  stampChange(): void {
     this.changeNs = this.owner.nowNs();
     this.changed |= Change.attributes;
+  }
+
+  touchChange(): void {
+    this.stampChange();
     this.owner.observer?.changed(this);
   }
 
@@ -153,7 +165,7 @@ export class MemoryNode implements NodeMembers {
       this.extraNames--;
       this.owner.space.inodes--;
     }
-    if (this.linkCount > 0) this.touchChange();
+    if (this.linkCount > 0) this.stampChange();
   }
 
   /** Nobody can come to it any more: its space is free. */
@@ -163,12 +175,11 @@ export class MemoryNode implements NodeMembers {
     if (this.isCharged) this.owner.space.inodes--;
   }
 
-  /** Non-owners who write take the setuid and setgid bits away. @see chmod(2) */
+  /** Non-owners who write take the setuid and setgid bits away; call `touchModify` after it. @see chmod(2) */
   dropPrivilegeBits(credentials: Credentials): void {
     if ((this.mode & 0o6000) === 0 || credentials.uid === 0) return;
     this.mode &= (this.mode & 0o010) !== 0 ? ~0o6000 : ~0o4000;
     this.changed |= Change.attributes;
-    this.owner.observer?.changed(this);
   }
 
   // From here on: memfs's own interface.

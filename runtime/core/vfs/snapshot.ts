@@ -6,22 +6,28 @@
  * a snapshot is that of the changes.
  *
  * Layout, little-endian: next inode f64; count u32 of nodes, each as `node-record.ts` has it, the root first; count u32
- * of directories, each behind the one that it is in: node u32, changed u8, count u32 of places in layers, 0xffffffff for
- * none (layer u32, path text); count u32 of names that the layers have and the directory hasn't (text); count u32 of names
- * with what they stand for, where that isn't just what the layers say (text, node u32).
+ * of directories, each behind the one that it is in: node u32, changed u8, next cookie f64 (0: nobody has looked into it), count
+ * u32 of places in layers, 0xffffffff for none (layer u32, path text); count u32 of names that the layers have and the
+ * directory hasn't (text); count u32 of names with what they stand for, where that isn't just what the layers say (text, node
+ * u32, cookie f64).
  */
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { FileSystem } from "./file-system.ts";
 import { ByteReader, damaged } from "./journal/byte-reader.ts";
 import { ByteWriter } from "./journal/byte-writer.ts";
-import { type BufferList, type PieceCheck, readNode, writeNode } from "./journal/node-record.ts";
+import {
+  type BufferList,
+  NODE_RECORD_BYTES,
+  type PieceCheck,
+  readNode,
+  writeNode,
+} from "./journal/node-record.ts";
 import type { LayerPlace } from "./layer-merge.ts";
 import type { MemoryLink } from "./memory-link.ts";
 import type { MemoryNode } from "./memory-node.ts";
 
 const NO_PLACES = 0xffffffff;
-const NODE_RECORD_BYTES = 66;
-const DIRECTORY_RECORD_BYTES = 17;
+const DIRECTORY_RECORD_BYTES = 25;
 /** A handful of changes fit into the first buffer. */
 const CAPACITY_BYTES = 16 * 1024;
 
@@ -31,11 +37,14 @@ export interface FileSystemState {
   buffers: Uint8Array<ArrayBuffer>[];
 }
 
-/** The file system must not be used after the buffers of its state were posted. */
-export function takeSnapshot(fileSystem: FileSystem): FileSystemState {
+/**
+ * The file system must not be used after the buffers of its state were posted.
+ * @param open nodes that go along even when they are as their layers have them, or without a name
+ */
+export function takeSnapshot(fileSystem: FileSystem, open: Iterable<MemoryNode> = []): FileSystemState {
   const buffers: Uint8Array<ArrayBuffer>[] = [];
   const writer = new ByteWriter(CAPACITY_BYTES);
-  writeState(writer, fileSystem, buffers);
+  writeState(writer, fileSystem, buffers, open);
   return { bytes: writer.written(), buffers };
 }
 
@@ -45,8 +54,13 @@ export function buffersOf(state: FileSystemState): ArrayBuffer[] {
 }
 
 /** @param buffers gets large contents; undefined: all content is on disk, and told by where */
-export function writeState(writer: ByteWriter, fileSystem: FileSystem, buffers: BufferList): void {
-  new Snapshot(writer, fileSystem, buffers).write();
+export function writeState(
+  writer: ByteWriter,
+  fileSystem: FileSystem,
+  buffers: BufferList,
+  open: Iterable<MemoryNode> = [],
+): void {
+  new Snapshot(writer, fileSystem, buffers).write(open);
 }
 
 /** Loaded directories, each before those in it. Without recursion: a guest may nest as deep as it has inodes. */
@@ -95,7 +109,7 @@ class Snapshot {
     this.#buffers = buffers;
   }
 
-  write(): void {
+  write(open: Iterable<MemoryNode>): void {
     this.#writer.f64(this.#fileSystem.nextInode);
     const countAt = this.#writer.sizeBytes;
     this.#writer.u32(0);
@@ -106,6 +120,7 @@ class Snapshot {
     for (const node of this.#fileSystem.knownNodes()) {
       if (node.changed !== 0 && node.linkCount > 0) this.#indexOf(node);
     }
+    for (const node of open) this.#indexOf(node);
     this.#writer.patchU32(countAt, this.#indexes.size);
     this.#writer.u32(changed.size);
     this.#writer.bytes(this.#directories.written());
@@ -115,6 +130,7 @@ class Snapshot {
     const writer = this.#directories;
     writer.u32(this.#indexOf(link.node));
     writer.u8(link.children.changed ? 1 : 0);
+    writer.f64(link.children.nextSequence);
     this.#addPlaces(link.places);
     if (link.children.pending !== undefined) {
       writer.u32(0);
@@ -138,6 +154,7 @@ class Snapshot {
     for (const child of entries) {
       writer.text(child.name);
       writer.u32(this.#indexOf(child.node));
+      writer.f64(link.children.sequenceOf(child));
     }
   }
 
@@ -160,8 +177,8 @@ class Snapshot {
 }
 
 /** Into a new file system with the same layers and limits. */
-export function restoreSnapshot(fileSystem: FileSystem, state: FileSystemState): void {
-  readState(new ByteReader(state.bytes), fileSystem, state.buffers, () => true);
+export function restoreSnapshot(fileSystem: FileSystem, state: FileSystemState): RestoredState {
+  return readState(new ByteReader(state.bytes), fileSystem, state.buffers, () => true);
 }
 
 /** What a journal goes on from. */
@@ -185,7 +202,9 @@ export function readState(
   const { root } = fileSystem;
   let inodes = 0;
   for (let index = 0; index < nodes.length; index++) {
-    const node = readNode(reader, fileSystem, buffers, isStored, () => (index === 0 ? root.node : undefined));
+    const node = readNode(reader, fileSystem, buffers, isStored, (inode) =>
+      index === 0 ? root.node : fileSystem.deviceNode(inode),
+    );
     inodes += (node.isCharged ? 1 : 0) + node.extraNames;
     fileSystem.remember(node);
     nodes[index] = node;
@@ -208,20 +227,24 @@ function readDirectories(
     if (link === undefined) throw damaged("a directory is nowhere");
     directories.push(link);
     const changed = reader.u8() !== 0;
+    const nextSequence = reader.f64();
+    const sequences = new Map<MemoryLink, number>();
     const places = readPlaces(reader, fileSystem);
     // The root has its places already.
     if (places !== undefined && link !== fileSystem.root) fileSystem.stackLayers(link, places);
     for (let gone = reader.count(4); gone > 0; gone--) link.forget(reader.text());
-    for (let entries = reader.count(8); entries > 0; entries--) {
+    for (let entries = reader.count(16); entries > 0; entries--) {
       const name = checkName(reader.text());
       const index = reader.u32();
       const node = nodes[index];
       if (node === undefined) throw damaged("a name stands for nothing");
       const child = link.show(name, node);
+      sequences.set(child, reader.f64());
       if (node.type !== FileType.directory) continue;
       if (links[index] !== undefined) throw damaged("a directory is at two places");
       links[index] = child;
     }
+    if (sequences.size > 0 || nextSequence > 0) link.children.restoreSequences(sequences, nextSequence);
     link.children.changed = changed;
   }
   return directories;

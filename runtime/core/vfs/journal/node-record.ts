@@ -31,6 +31,8 @@ const Form = {
   pieces: 3,
 } as const;
 
+/** What one takes at least. */
+export const NODE_RECORD_BYTES = 62;
 const CHUNK_RECORD_BYTES = 21;
 const SPARSE_PIECE_BYTES = 24;
 /** Chunks below this are copied: thousands of small transfers take longer. */

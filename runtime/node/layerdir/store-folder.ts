@@ -1,0 +1,178 @@
+/**
+ * The folder of a writable layer or volume, through `node:fs`: plain files of this user, never through a link.
+ *
+ * Everything waits, and works in any thread. A name is one of wpod's own, so a path made of it stays in the folder.
+ */
+import fs from "node:fs";
+import { join } from "node:path";
+import { Errno } from "../../../shim/abi/errno.ts";
+import type { Failure } from "../../../shim/abi/system.ts";
+import { WpodError } from "../../core/error.ts";
+import type { StoreFile, StoreFolder } from "../../core/vfs/store-folder.ts";
+import { attempt, hostErrno } from "../hostdir/host-errno.ts";
+
+const { O_RDWR, O_CREAT, O_TRUNC, O_EXCL } = fs.constants;
+/** Not on Windows. */
+const O_NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0;
+const FILE_MODE = 0o600;
+const FOLDER_MODE = 0o700;
+
+export class HostFolder implements StoreFolder {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  list(): string[] {
+    try {
+      return fs.readdirSync(this.#path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw unusable(this.#path, error);
+    }
+  }
+
+  open(name: string): StoreFile | undefined {
+    const path = join(this.#path, name);
+    let fd: number;
+    try {
+      fd = fs.openSync(path, O_RDWR | O_NOFOLLOW);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") return undefined;
+      if (code === "ELOOP")
+        throw new WpodError("STORE_UNUSABLE", `"${path}" is a link, not a file of wpod's`);
+      throw unusable(path, error);
+    }
+    const refused = refusal(path, fs.fstatSync(fd));
+    if (refused === undefined) return new HostFile(fd);
+    fs.closeSync(fd);
+    throw refused;
+  }
+
+  create(name: string): StoreFile | Failure {
+    const path = join(this.#path, name);
+    try {
+      return new HostFile(this.#create(path));
+    } catch (error) {
+      return -hostErrno(error) as Failure;
+    }
+  }
+
+  #create(path: string): number {
+    try {
+      return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOENT") fs.mkdirSync(this.#path, { mode: FOLDER_MODE });
+      // Not truncated in place: somebody else's, or a link, may have the name.
+      else if (code === "EEXIST") fs.unlinkSync(path);
+      else throw error;
+    }
+    return fs.openSync(path, O_RDWR | O_CREAT | O_TRUNC | O_EXCL | O_NOFOLLOW, FILE_MODE);
+  }
+
+  rename(name: string, toName: string): number {
+    return attempt(() => {
+      fs.renameSync(join(this.#path, name), join(this.#path, toName));
+      return 0;
+    });
+  }
+
+  remove(name: string): number {
+    return attempt(() => {
+      fs.unlinkSync(join(this.#path, name));
+      return 0;
+    });
+  }
+
+  sync(): number {
+    // Windows knows no such thing.
+    if (process.platform === "win32") return 0;
+    return attempt(() => {
+      const fd = fs.openSync(this.#path, fs.constants.O_RDONLY);
+      try {
+        fs.fsyncSync(fd);
+      } finally {
+        fs.closeSync(fd);
+      }
+      return 0;
+    });
+  }
+}
+
+export class HostFile implements StoreFile {
+  readonly fd: number;
+  #sizeBytes: number;
+
+  constructor(fd: number) {
+    this.fd = fd;
+    this.#sizeBytes = fs.fstatSync(fd).size;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  read(target: Uint8Array, offsetBytes: number): number {
+    return attempt(() => {
+      let done = 0;
+      while (done < target.length) {
+        const count = fs.readSync(this.fd, target, done, target.length - done, offsetBytes + done);
+        if (count === 0) return -Errno.EIO;
+        done += count;
+      }
+      return 0;
+    });
+  }
+
+  write(source: Uint8Array, offsetBytes: number): number {
+    let done = 0;
+    const failure = attempt(() => {
+      while (done < source.length) {
+        const count = fs.writeSync(this.fd, source, done, source.length - done, offsetBytes + done);
+        if (count === 0) return -Errno.EIO;
+        done += count;
+      }
+      return 0;
+    });
+    this.#sizeBytes = Math.max(this.#sizeBytes, done > 0 ? offsetBytes + done : 0);
+    return failure;
+  }
+
+  truncate(sizeBytes: number): number {
+    return attempt(() => {
+      fs.ftruncateSync(this.fd, sizeBytes);
+      this.#sizeBytes = sizeBytes;
+      return 0;
+    });
+  }
+
+  sync(): number {
+    return attempt(() => {
+      fs.fsyncSync(this.fd);
+      return 0;
+    });
+  }
+
+  close(): void {
+    fs.closeSync(this.fd);
+  }
+}
+
+function refusal(path: string, stat: fs.Stats): WpodError | undefined {
+  if (!stat.isFile()) return new WpodError("STORE_UNUSABLE", `"${path}" is no plain file`);
+  const uid = process.getuid?.() ?? stat.uid;
+  if (stat.uid !== uid) {
+    return new WpodError("STORE_UNUSABLE", `"${path}" belongs to another user`, {
+      hint: `it is owned by uid ${stat.uid}, and wpod runs as uid ${uid}`,
+    });
+  }
+  return undefined;
+}
+
+function unusable(path: string, cause: unknown): WpodError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return new WpodError("STORE_UNUSABLE", `"${path}" can't be opened: ${code ?? message}`, { cause });
+}

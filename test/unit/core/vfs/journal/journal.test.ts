@@ -1,0 +1,246 @@
+/** What a folder holds, cut anywhere, is a state that was; and nothing that was synced is missing. */
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { WpodError } from "../../../../../runtime/core/error.ts";
+import { Errno } from "../../../../../shim/abi/errno.ts";
+import { openPath, readText } from "../inspect.ts";
+import { apply, fingerprint, type Operation, openKept, operation } from "./history.ts";
+import { cutFolder, folderAfter, RecordedFolder } from "./recorded-folder.ts";
+
+const isLong = process.env.WPOD_TEST_LONG === "1";
+const RUNS = isLong ? 300 : 12;
+
+interface Moment {
+  /** Steps of the folder that were done when it was so. */
+  steps: number;
+  look: string;
+  isSynced: boolean;
+}
+
+/** Runs it, and looks after each operation. */
+function record(operations: readonly Operation[], residentBytesMax: number) {
+  const folder = new RecordedFolder();
+  const kept = openKept(folder, residentBytesMax);
+  const history: Moment[] = [{ steps: 0, look: fingerprint(kept), isSynced: true }];
+  for (const one of operations) {
+    const note = (isSynced: boolean) => {
+      const steps = folder.steps.length;
+      history.push({ steps, look: fingerprint(kept), isSynced });
+    };
+    note(apply(kept, one, () => note(false)));
+  }
+  expect(kept.journal.close()).toBe(0);
+  return { folder, history };
+}
+
+/** The last moment that must be there when so many steps were done. */
+function lastSynced(history: readonly Moment[], steps: number): number {
+  return history.findLastIndex((moment) => moment.isSynced && moment.steps <= steps);
+}
+
+function expectMoment(
+  folder: RecordedFolder,
+  history: readonly Moment[],
+  steps: number,
+  where: string,
+): number {
+  const kept = openKept(folder);
+  const look = fingerprint(kept);
+  const earliest = lastSynced(history, steps);
+  const found = history.findLastIndex((moment) => moment.look === look);
+  if (found < earliest) expect.fail(`${where}: found moment ${found}, wanted ${earliest} or later\n${look}`);
+  return found;
+}
+
+describe("a run that was killed", () => {
+  test("at any byte of what it wrote leaves a state that was", () => {
+    fc.assert(
+      fc.property(
+        fc.array(operation, { minLength: 3, maxLength: 25 }),
+        fc.constantFrom(1 << 20, 300_000, 1000),
+        (operations, residentBytesMax) => {
+          const { folder, history } = record(operations, residentBytesMax);
+          for (const [index, step] of folder.steps.entries()) {
+            expectMoment(folderAfter(folder.steps, index, 0), history, index, `step ${index}`);
+            if (step.kind !== "write") continue;
+            // Each byte of what is small; else the edges.
+            const stride = isLong ? 1 : Math.max(1, Math.floor(step.bytes.length / 40));
+            for (
+              let cut = 1;
+              cut < step.bytes.length;
+              cut += Math.max(stride, step.bytes.length > 5000 ? 5000 : 1)
+            ) {
+              expectMoment(folderAfter(folder.steps, index, cut), history, index, `step ${index} at ${cut}`);
+            }
+          }
+          const end = folderAfter(folder.steps, folder.steps.length, 0);
+          expect(expectMoment(end, history, folder.steps.length, "end")).toBe(history.length - 1);
+        },
+      ),
+      { numRuns: RUNS },
+    );
+  });
+
+  test("on a machine that lost power, which cuts the journal and the data each where it likes", () => {
+    fc.assert(
+      fc.property(
+        fc.array(operation, { minLength: 3, maxLength: 25 }),
+        fc.array(
+          fc.tuple(fc.double({ min: 0, max: 1, noNaN: true }), fc.double({ min: 0, max: 1, noNaN: true })),
+          {
+            minLength: 30,
+            maxLength: 30,
+          },
+        ),
+        fc.nat(),
+        (operations, cuts, where) => {
+          const { folder, history } = record(operations, 300_000);
+          const steps = where % (folder.steps.length + 1);
+          const killed = folderAfter(folder.steps, steps, 0);
+          for (const [ofJournal, ofData] of cuts) {
+            const after = cutFolder(killed, (name, file) => {
+              const lost = file.bytes.length - file.syncedBytes;
+              const share = name === "journal" ? ofJournal : ofData;
+              return file.syncedBytes + Math.round(lost * share);
+            });
+            expectMoment(after, history, steps, `after ${steps} steps, ${ofJournal} ${ofData}`);
+          }
+        },
+      ),
+      { numRuns: RUNS * 3 },
+    );
+  });
+
+  test("goes on from there as if nothing had been", () => {
+    fc.assert(
+      fc.property(
+        fc.array(operation, { minLength: 3, maxLength: 20 }),
+        fc.array(operation, { minLength: 1, maxLength: 20 }),
+        (operations, later) => {
+          const { folder } = record(operations, 300_000);
+          const twinFolder = new RecordedFolder();
+          const twin = openKept(twinFolder);
+          const kept = openKept(folder);
+          // The same bytes are written to both: only what is different in kind would show.
+          for (const one of operations) apply(twin, one);
+          kept.clock.ns = twin.clock.ns;
+          for (const one of later) {
+            apply(kept, one);
+            apply(twin, one);
+          }
+          kept.journal.close();
+          expect(kindsOf(fingerprint(openKept(folder)))).toEqual(kindsOf(fingerprint(twin)));
+        },
+      ),
+      { numRuns: RUNS * 3 },
+    );
+  });
+});
+
+/** Without times and the values of bytes. */
+function kindsOf(look: string): string[] {
+  return look.split("\n").map((line, index) => (index === 0 ? line : line.split(" ").slice(0, 6).join(" ")));
+}
+
+describe("foreign bytes", () => {
+  test("are refused in words, or give a state that was", () => {
+    const operations: Operation[] = [
+      { op: "write", path: "a/x", at: 10, size: 300 },
+      { op: "mkdir", path: "d" },
+      { op: "rename", path: "a", to: "d/a" },
+      { op: "link", path: "d/a/a", to: "d/e" },
+      { op: "symlink", path: "s", to: "d" },
+      { op: "sync", path: "d/e" },
+      { op: "unlink", path: "d/a/a" },
+    ];
+    const { folder } = record(operations, 1 << 20);
+    fc.assert(
+      fc.property(fc.nat(), fc.nat(255), (at, value) => {
+        const broken = cutFolder(folder, (_name, file) => file.bytes.length);
+        const { bytes } = broken.files.get("journal")!;
+        bytes[at % bytes.length] = value;
+        try {
+          fingerprint(openKept(broken));
+        } catch (error) {
+          expect(error).toBeInstanceOf(WpodError);
+        }
+      }),
+      { numRuns: isLong ? 20_000 : 500 },
+    );
+  });
+
+  test.each([
+    ["another version", (bytes: Uint8Array) => bytes.fill(9, 8, 9), /has version 9.*reads version 1/],
+    ["no journal", (bytes: Uint8Array) => bytes.fill(0x20, 0, 3), /no journal/],
+    ["a broken header", (bytes: Uint8Array) => bytes.fill(0x20, 22, 23), /header/],
+  ])("%s", (_name, change, message) => {
+    const { folder } = record([{ op: "mkdir", path: "d" }], 1 << 20);
+    change(folder.files.get("journal")!.bytes);
+    expect(() => openKept(folder)).toThrow(message);
+  });
+
+  test("other layers", () => {
+    const { folder } = record([{ op: "mkdir", path: "d" }], 1 << 20);
+    expect(() => openKept(folder, 1 << 20, "two")).toThrow(/another image/);
+  });
+});
+
+describe("a disk", () => {
+  test("that is full is told to who writes or syncs, and nothing is lost when it has room again", () => {
+    const folder = new RecordedFolder();
+    const kept = openKept(folder, 600_000);
+    const file = openPath(kept.root, "f", { create: true, write: true });
+    expect(file.sync(false)).toBe(0);
+    folder.failure = -Errno.ENOSPC;
+    let written = 0;
+    for (let count = 0; count < 8; count++) {
+      const answer = file.write(new Uint8Array(256 * 1024).fill(count + 1));
+      if (answer < 0) {
+        expect(answer).toBe(-Errno.ENOSPC);
+        break;
+      }
+      written += answer;
+    }
+    expect(written).toBeLessThan(600_000);
+    expect(kept.journal.pages.residentBytes).toBeLessThanOrEqual(600_000);
+    expect(file.sync(false)).toBe(-Errno.ENOSPC);
+    kept.root.makeDirectoryAt("d", 0o755);
+    folder.failure = 0;
+    expect(file.sync(false)).toBe(0);
+    const after = openKept(folderAfter(folder.steps, folder.steps.length, 0));
+    expect(fingerprint(after)).toBe(fingerprint(kept));
+  });
+
+  test("that fails a sync is not believed again", () => {
+    const folder = new RecordedFolder();
+    const kept = openKept(folder);
+    const file = openPath(kept.root, "f", { create: true, write: true });
+    kept.journal.commit();
+    folder.failure = -Errno.EIO;
+    expect(file.sync(false)).toBe(-Errno.EIO);
+    folder.failure = 0;
+    expect(file.sync(false)).toBe(-Errno.EIO);
+  });
+});
+
+test("nothing is written before something changes", () => {
+  const folder = new RecordedFolder();
+  const kept = openKept(folder);
+  expect(readText(kept.root, "a/a")).toBe("lower");
+  expect(kept.journal.sync()).toBe(0);
+  expect(kept.journal.close()).toBe(0);
+  expect(folder.steps).toEqual([]);
+});
+
+test("a file may be larger than what is in memory of it", () => {
+  const folder = new RecordedFolder();
+  const kept = openKept(folder, 1_000_000);
+  const file = openPath(kept.root, "f", { create: true, write: true, read: true });
+  const piece = new Uint8Array(100_000);
+  for (let count = 0; count < 30; count++) expect(file.write(piece.fill(count + 1))).toBe(piece.length);
+  expect(kept.journal.pages.residentBytes).toBeLessThanOrEqual(1_000_000);
+  for (let count = 0; count < 30; count++) {
+    expect(file.readAt(piece, count * piece.length)).toBe(piece.length);
+    expect(piece.every((byte) => byte === count + 1)).toBe(true);
+  }
+});
