@@ -21,7 +21,7 @@ import { Errno } from "./abi/errno.ts";
 import type { FileType } from "./abi/filetype.ts";
 import { FdFlags } from "./abi/flags.ts";
 import type { Rights } from "./abi/rights.ts";
-import type { OpenFile } from "./abi/system.ts";
+import type { SharedFile, SharedFiles } from "./abi/shared-files.ts";
 import { Descriptor, SYNC_FLAGS } from "./descriptor.ts";
 import type { Descriptors } from "./descriptor-table.ts";
 import { encodeUtf8 } from "./memory.ts";
@@ -36,23 +36,6 @@ const PREOPEN = 6;
 const RECORD_SLOTS = 7;
 const FREE = 0;
 const NO_HANDLE = -1;
-
-/** A thread's view of a file that other threads use too. */
-export interface SharedFile extends OpenFile {
-  /** What the others have set since: nobody has to be told. */
-  adoptStatus(append: boolean, nonblock: boolean): void;
-}
-
-/** What a thread knows of the files that the program has open. */
-export interface SharedFiles {
-  /** A number that is never used again for another file; below `keptMax` such as are never closed. */
-  handleOf(file: OpenFile): number;
-  fileOf(handle: number, type: FileType): SharedFile;
-  /** Handles below it stand for files that stay open, whatever the program does: its standard streams. */
-  readonly keptMax: number;
-  /** Names of preopens, in their order: the same in every thread. */
-  readonly preopenNames: readonly string[];
-}
 
 export class SharedDescriptorTable implements Descriptors {
   readonly buffer: SharedArrayBuffer;

@@ -7,10 +7,10 @@
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type Stat, type Whence } from "../../../shim/abi/system.ts";
-import type { Bell } from "../ipc/bell.ts";
 import { type Mailbox, TRANSFER_BYTES_MAX } from "../ipc/mailbox.ts";
 import { putText, takeText } from "../ipc/text.ts";
 import { PATH_BYTES_MAX } from "../vfs/path-walk.ts";
+import type { OpenHandles } from "./open-handles.ts";
 import {
   CallFlag,
   ENTRY_HEADER_BYTES,
@@ -27,45 +27,26 @@ import { isWaitable } from "./wait-queue.ts";
 
 const MODE_MASK = 0o7777;
 
-export interface KernelClientOptions {
-  mailbox: Mailbox;
-  /** Rung when something that it waits for may have changed. */
-  bell: Bell;
-  /** Handles that it may have at a time. */
-  handlesMax: number;
-}
-
 export class KernelClient {
   readonly mailbox: Mailbox;
-  readonly bell: Bell;
-  readonly #handlesMax: number;
-  readonly #files = new Map<number, OpenFile>();
+  /** What it has open; those of one program's threads have the same. */
+  readonly handles: OpenHandles;
   readonly #stat = {} as Stat;
 
-  constructor(options: KernelClientOptions) {
-    this.mailbox = options.mailbox;
-    this.bell = options.bell;
-    this.#handlesMax = options.handlesMax;
-  }
-
-  get openCount(): number {
-    return this.#files.size;
+  constructor(mailbox: Mailbox, handles: OpenHandles) {
+    this.mailbox = mailbox;
+    this.handles = handles;
+    handles.join();
   }
 
   /** Opens under a handle that it knows from elsewhere: a preopen, or what it had open before a hand-over. */
   adopt(handle: number, file: OpenFile): void {
-    this.#files.set(handle, file);
+    this.handles.set(handle, file);
   }
 
   /** The client has gone, at whatever point. */
   close(): void {
-    for (const file of this.#files.values()) this.#drop(file);
-    this.#files.clear();
-  }
-
-  #drop(file: OpenFile): void {
-    if (isWaitable(file)) file.waiting.remove(this.bell);
-    file.close();
+    this.handles.leave();
   }
 
   /** Answers the call that waits, if one does. */
@@ -77,13 +58,12 @@ export class KernelClient {
 
   #perform(operation: number): number {
     const { numbers } = this.mailbox;
-    const file = this.#files.get(numbers[Place.handle]!);
+    const file = this.handles.get(numbers[Place.handle]!);
     if (file === undefined) return -Errno.EBADF;
     const flags = numbers[Place.flags]!;
     switch (operation) {
       case Operation.close:
-        this.#files.delete(numbers[Place.handle]!);
-        this.#drop(file);
+        this.handles.close(numbers[Place.handle]!);
         return 0;
       case Operation.read:
         return this.#read(file, flags);
@@ -154,7 +134,7 @@ export class KernelClient {
     const other = this.#path(numbers[Place.pathBytes]!, numbers[Place.otherPathBytes]!);
     if (other === undefined) return -Errno.EINVAL;
     if (operation === Operation.makeSymlinkAt) return directory.makeSymlinkAt(other, path);
-    const to = this.#files.get(numbers[Place.otherHandle]!);
+    const to = this.handles.get(numbers[Place.otherHandle]!);
     if (to === undefined) return -Errno.EBADF;
     return operation === Operation.linkAt
       ? directory.linkAt(path, followLast, to, other)
@@ -212,14 +192,14 @@ export class KernelClient {
 
   #readiness(file: OpenFile, flags: number): number {
     const ready = file.readiness(this.mailbox.numbers[Place.mode]!);
-    if (ready === 0 && (flags & CallFlag.wait) !== 0 && isWaitable(file)) file.waiting.add(this.bell);
+    if (ready === 0 && (flags & CallFlag.wait) !== 0 && isWaitable(file)) file.waiting.add(this.handles.bell);
     return ready;
   }
 
   /** What has to wait is told by the bell. */
   #awaited(file: OpenFile, answer: number, flags: number): number {
     if (answer === -Errno.EAGAIN && (flags & CallFlag.wait) !== 0 && isWaitable(file)) {
-      file.waiting.add(this.bell);
+      file.waiting.add(this.handles.bell);
     }
     return answer;
   }
@@ -232,8 +212,8 @@ export class KernelClient {
   #openAt(directory: OpenFile, path: string, flags: number): number {
     const { numbers } = this.mailbox;
     const handle = numbers[Place.otherHandle]!;
-    if (this.#files.has(handle)) return -Errno.EBADF;
-    if (this.#files.size >= this.#handlesMax) return -Errno.EMFILE;
+    if (this.handles.has(handle)) return -Errno.EBADF;
+    if (this.handles.isFull) return -Errno.EMFILE;
     const file = directory.openAt(path, unpackOpenFlags(flags, numbers[Place.mode]! & MODE_MASK));
     if (isFailure(file)) return file;
     if (file instanceof StdioAlias) {
@@ -243,7 +223,7 @@ export class KernelClient {
     numbers[Place.alias] = -1;
     numbers[Place.type] = file.type;
     numbers[Place.flags] = file.append ? CallFlag.append : 0;
-    this.#files.set(handle, file);
+    this.handles.set(handle, file);
     return 0;
   }
 

@@ -10,14 +10,17 @@ import type { Mailbox } from "../ipc/mailbox.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { ContainerTree } from "./container-tree.ts";
 import { KernelClient } from "./kernel-client.ts";
+import { OpenHandles } from "./open-handles.ts";
 
 /** A program that joins: in order, the files that it finds open have the handles from 0 on. */
 export interface ClientOptions {
   /** Its bit in the gate. */
   client: number;
   mailbox: Mailbox;
+  /** Rung when something that it waits for may have changed. */
   bell: Bell;
   files: readonly OpenFile[];
+  /** Handles that it may have at a time. */
   handlesMax: number;
 }
 
@@ -58,16 +61,32 @@ export class Kernel {
 
   /** Open files of all clients. */
   get openCount(): number {
-    return this.#clients.reduce((count, client) => count + (client?.openCount ?? 0), 0);
+    const all = new Set(this.#clients.map((client) => client?.handles));
+    return [...all].reduce((count, handles) => count + (handles?.count ?? 0), 0);
   }
 
   attach(options: ClientOptions): KernelClient {
-    const { client, files, ...rest } = options;
-    assert(this.#clients[client] === undefined, `client ${client} is free`);
-    const attached = new KernelClient(rest);
+    const { client, mailbox, bell, files, handlesMax } = options;
+    const attached = this.#seat(client, mailbox, new OpenHandles(bell, handlesMax));
     for (const [handle, file] of files.entries()) attached.adopt(handle, file);
-    this.#clients[client] = attached;
     return attached;
+  }
+
+  /**
+   * One more thread of a program that is a client already: they have the same files open, and the same bell.
+   *
+   * @returns undefined when that client isn't there any more
+   */
+  attachThread(client: number, mailbox: Mailbox, peer: number): KernelClient | undefined {
+    const handles = this.#clients[peer]?.handles;
+    return handles && this.#seat(client, mailbox, handles);
+  }
+
+  #seat(client: number, mailbox: Mailbox, handles: OpenHandles): KernelClient {
+    assert(this.#clients[client] === undefined, `client ${client} is free`);
+    const seated = new KernelClient(mailbox, handles);
+    this.#clients[client] = seated;
+    return seated;
   }
 
   /** Everything that it had open is closed. Does nothing for one that isn't there. */

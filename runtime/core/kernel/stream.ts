@@ -76,3 +76,16 @@ export class StreamFile extends SpecialFile {
     return 0;
   }
 }
+
+/** The same at a kernel, which serves others too: what would have to wait is always EAGAIN, and the client does the waiting. */
+export class KernelStreamFile extends StreamFile {
+  constructor(inode: bigint, ends: { source?: ByteSource; sink?: ByteSink }) {
+    super(inode, ends);
+    this.nonblock = true;
+  }
+
+  /** What a client sets is its own affair. */
+  override setStatus(): number {
+    return 0;
+  }
+}

@@ -8,7 +8,10 @@ import type { Mailbox } from "../../ipc/mailbox.ts";
 import { putText } from "../../ipc/text.ts";
 import { PATH_BYTES_MAX } from "../../vfs/path-walk.ts";
 import { utf8Length } from "../../vfs/utf8.ts";
-import { Place } from "../protocol.ts";
+import { CallFlag, Place } from "../protocol.ts";
+import { type HandleSource, OwnHandles } from "./handle-source.ts";
+
+export type Stdio = readonly [OpenFile, OpenFile, OpenFile];
 
 export interface ConnectionOptions {
   mailbox: Mailbox;
@@ -17,7 +20,10 @@ export interface ConnectionOptions {
   client: number;
   /** Of this thread: rung by the kernel, and by whoever else feeds it. */
   bell: Bell;
-  stdio: readonly [OpenFile, OpenFile, OpenFile];
+  /** In this thread, or at the kernel too. */
+  stdio: Stdio | ((connection: Connection) => Stdio);
+  /** Its own ones, unless it is a thread of several. */
+  handles?: HandleSource;
 }
 
 /** From here on a path has to be measured: a unit of UTF-16 takes three bytes at most. */
@@ -26,27 +32,27 @@ const PATH_UNITS_SAFE = PATH_BYTES_MAX / 3;
 export class Connection {
   readonly mailbox: Mailbox;
   readonly bell: Bell;
-  readonly stdio: readonly [OpenFile, OpenFile, OpenFile];
+  readonly stdio: Stdio;
   readonly #gate: Gate;
   readonly #client: number;
-  readonly #freeHandles: number[] = [];
-  #nextHandle = 0;
+  readonly #handles: HandleSource;
 
   constructor(options: ConnectionOptions) {
     this.mailbox = options.mailbox;
     this.bell = options.bell;
-    this.stdio = options.stdio;
     this.#gate = options.gate;
     this.#client = options.client;
+    this.#handles = options.handles ?? new OwnHandles();
+    this.stdio = typeof options.stdio === "function" ? options.stdio(this) : options.stdio;
   }
 
   /** A number that names nothing here yet. */
   takeHandle(): number {
-    return this.#freeHandles.pop() ?? this.#nextHandle++;
+    return this.#handles.take();
   }
 
   giveHandle(handle: number): void {
-    this.#freeHandles.push(handle);
+    this.#handles.give(handle);
   }
 
   /** The numbers of the call stand in the mailbox already. */
@@ -81,4 +87,8 @@ function isTooLong(path: string): boolean {
 export function typeOf(mailbox: Mailbox): FileType {
   const type = mailbox.numbers[Place.type]!;
   return (Object.values(FileType) as number[]).includes(type) ? (type as FileType) : FileType.unknown;
+}
+
+export function appends(mailbox: Mailbox): boolean {
+  return (mailbox.numbers[Place.flags]! & CallFlag.append) !== 0;
 }

@@ -21,7 +21,7 @@ import {
   Real,
   takeStat,
 } from "../protocol.ts";
-import { type Connection, typeOf } from "./connection.ts";
+import { appends, type Connection, typeOf } from "./connection.ts";
 import { RemoteFile, RemoteHandle, RemoteStream } from "./remote-file.ts";
 
 interface Entry {
@@ -73,7 +73,20 @@ export class RemoteDirectory extends RemoteHandle {
       connection.giveHandle(handle);
       return answer < 0 ? answer : connection.stdio[alias]!;
     }
-    return openedFile(connection, handle, options.nonblock);
+    return this.opened(handle, options.nonblock);
+  }
+
+  /** What an answer to `openAt` says was opened. */
+  protected opened(handle: number, nonblock: boolean): OpenFile {
+    const { connection } = this;
+    const type = typeOf(connection.mailbox);
+    if (type === FileType.directory) return new RemoteDirectory(connection, handle);
+    const file =
+      type === FileType.regularFile
+        ? new RemoteFile(connection, handle, appends(connection.mailbox))
+        : new RemoteStream(connection, handle, type);
+    file.nonblock = nonblock;
+    return file;
   }
 
   override statAt(path: string, followLast: boolean, into: Stat): number {
@@ -174,19 +187,4 @@ function takeEntries(data: Uint8Array, sizeBytes: number): Entry[] {
     at += ENTRY_HEADER_BYTES + nameBytes;
   }
   return entries;
-}
-
-/** What an answer to `openAt` says was opened. */
-function openedFile(connection: Connection, handle: number, nonblock: boolean): OpenFile {
-  const type = typeOf(connection.mailbox);
-  if (type === FileType.directory) return new RemoteDirectory(connection, handle);
-  if (type === FileType.regularFile) {
-    const append = (connection.mailbox.numbers[Place.flags]! & CallFlag.append) !== 0;
-    const file = new RemoteFile(connection, handle, append);
-    file.nonblock = nonblock;
-    return file;
-  }
-  const stream = new RemoteStream(connection, handle, type);
-  stream.nonblock = nonblock;
-  return stream;
 }

@@ -162,28 +162,34 @@ export class RemoteFile extends RemoteHandle {
 export class RemoteStream extends RemoteHandle {
   read(target: Uint8Array): number {
     const { bell } = this.connection;
-    for (;;) {
+    for (let tries = 0; ; tries++) {
       const seen = bell.now();
       const count = this.callRead(target, NO_OFFSET, this.nonblock ? 0 : CallFlag.wait);
       if (count !== -Errno.EAGAIN || this.nonblock) return count;
-      bell.wait(seen);
+      this.await(seen, tries);
     }
   }
 
   write(source: Uint8Array): number {
     const { bell } = this.connection;
     let done = 0;
-    while (done < source.length || source.length === 0) {
+    for (let tries = 0; done < source.length || source.length === 0; tries++) {
       const seen = bell.now();
       const count = this.callWrite(source.subarray(done), NO_OFFSET, this.nonblock ? 0 : CallFlag.wait);
       if (count >= 0) {
         done += count;
+        tries = 0;
         if (this.nonblock || source.length === 0) break;
       } else if (count !== -Errno.EAGAIN || this.nonblock) {
         return done > 0 ? done : count;
-      } else bell.wait(seen);
+      } else this.await(seen, tries);
     }
     return done;
+  }
+
+  /** Until it is worth asking again. */
+  protected await(seen: number, _tries: number): void {
+    this.connection.bell.wait(seen);
   }
 
   /** Devices answer these, pipes refuse them. */
