@@ -1,5 +1,5 @@
 /** Mounts as the caller names them, checked against each other and the host, before anything starts. */
-import { statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { isAbsolute } from "node:path";
 import { WpodError } from "../core/error.ts";
 import { normalizePath } from "../core/kernel/path.ts";
@@ -31,14 +31,50 @@ export function planMounts(mounts: readonly MountSpec[]): MountPlan[] {
 function checkSource({ source }: MountSpec): void {
   if (source === undefined || source === "") throw invalid("host directory cannot be empty");
   if (!isAbsolute(source)) throw invalid(`the source "${source}" of a bind mount is not an absolute path`);
+  const stat = statOf(source);
+  if (!stat.isDirectory() && !stat.isFile()) {
+    throw new WpodError("MOUNT_INVALID", `the source "${source}" of a bind mount is a ${kindOf(stat)}`, {
+      hint: "directories and regular files can be mounted",
+    });
+  }
   try {
-    statSync(source);
+    accessSync(source, constants.R_OK | (stat.isDirectory() ? constants.X_OK : 0));
   } catch (error) {
-    throw new WpodError("MOUNT_INVALID", `statfs ${source}: no such file or directory`, {
-      hint: "make it first: a bind mount shows what is there",
+    throw new WpodError(
+      "MOUNT_INVALID",
+      `the source "${source}" of a bind mount can't be read: permission denied`,
+      {
+        hint: "the guest has no more rights on it than you",
+        cause: error,
+      },
+    );
+  }
+}
+
+const STAT_ERRORS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file or directory",
+  ENOTDIR: "not a directory",
+  EACCES: "permission denied",
+  ELOOP: "too many levels of symbolic links",
+  ENAMETOOLONG: "file name too long",
+};
+
+/** As podman words it. */
+function statOf(source: string): Stats {
+  try {
+    return statSync(source);
+  } catch (error) {
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    throw new WpodError("MOUNT_INVALID", `statfs ${source}: ${STAT_ERRORS[code] ?? message}`, {
+      ...(code === "ENOENT" ? { hint: "make it first: a bind mount shows what is there" } : {}),
       cause: error,
     });
   }
+}
+
+function kindOf(stat: Stats): string {
+  if (stat.isFIFO()) return "FIFO";
+  return stat.isSocket() ? "socket" : "device";
 }
 
 function checkTarget(target: string): string {
