@@ -1,7 +1,7 @@
 /** The import object of a module: what it asks for of preview 1, and nothing else. */
 
-import { TTY } from "./extension/tty.ts";
 import type { Attention } from "./abi/system.ts";
+import { TTY } from "./extension/tty.ts";
 import type { Guest } from "./guest.ts";
 import { PREVIEW1, type Syscall } from "./preview1/table.ts";
 import { UNSTABLE } from "./preview1/unstable.ts";

@@ -7,9 +7,10 @@ import type { Credentials } from "../vfs/credentials.ts";
 import type { Tree } from "../vfs/dentry.ts";
 import { deviceTree } from "../vfs/devices.ts";
 import { FileSystem, type Layer } from "../vfs/file-system.ts";
-import type { DeviceOpener } from "../vfs/memory-node.ts";
-import { MountTable } from "../vfs/mount-table.ts";
-import { restoreSnapshot } from "../vfs/snapshot.ts";
+import type { DeviceOpener, MemoryNode } from "../vfs/memory-node.ts";
+import { type MountPlace, type MountSource, MountTable } from "../vfs/mount-table.ts";
+import { type FileSystemState, restoreSnapshot, takeSnapshot } from "../vfs/snapshot.ts";
+import { openNode } from "./moved-files.ts";
 import type { FilesSpec, LayerFiles, MountPlan } from "./spec.ts";
 
 /** What the thread that assembles a tree has to give. */
@@ -29,6 +30,11 @@ const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 export interface ContainerTree {
   readonly root: FileSystem;
+  readonly table: MountTable;
+  /** Those in memory, in the order in which they are assembled. */
+  readonly fileSystems: readonly FileSystem[];
+  /** A node that came with `MovedFiles`. */
+  movedNode(device: number, inode: number): MemoryNode | undefined;
   /** The container's `/`, as a directory that somebody has open. */
   openRoot(who: Credentials): OpenFile;
   /** A directory under another name, which its holder can't leave. */
@@ -36,13 +42,49 @@ export interface ContainerTree {
   isDirectory(path: string): boolean;
 }
 
-/** @throws WpodError MOUNT_INVALID */
+/** What the trees of a container hold, on their way to another thread. */
+export interface MovedFiles {
+  /** In the order of `fileSystems`. */
+  states: FileSystemState[];
+  /** Where each mount stands, the root left out. */
+  places: MountPlace[];
+}
+
+/** @param open files that are open in it: their nodes go along */
+export function takeFiles(tree: ContainerTree, open: Iterable<OpenFile>): MovedFiles {
+  const nodes = new Map<object, MemoryNode[]>(tree.fileSystems.map((fileSystem) => [fileSystem, []]));
+  for (const file of open) {
+    const found = openNode(file);
+    if (found !== undefined) nodes.get(found.owner)!.push(found.node);
+  }
+  const { table } = tree;
+  return {
+    states: tree.fileSystems.map((fileSystem) => takeSnapshot(fileSystem, nodes.get(fileSystem))),
+    places: table.mounts.slice(1).map(({ parent, point }) => table.placeOf(parent!, point!)),
+  };
+}
+
+/**
+ * @param moved what the same description gave in another thread, and what became of it there
+ * @throws WpodError MOUNT_INVALID
+ */
 export function assembleTree(
   spec: FilesSpec,
   services: TreeServices,
   stdio: readonly [OpenFile, OpenFile, OpenFile] | undefined,
+  moved?: MovedFiles,
 ): ContainerTree {
   const { nowNs } = services;
+  const fileSystems: FileSystem[] = [];
+  const nodes = new Map<string, MemoryNode>();
+  const add = (fileSystem: FileSystem): FileSystem => {
+    const state = moved?.states[fileSystems.push(fileSystem) - 1];
+    if (state === undefined) return fileSystem;
+    for (const node of restoreSnapshot(fileSystem, state).nodes) {
+      nodes.set(`${fileSystem.device} ${node.ino}`, node);
+    }
+    return fileSystem;
+  };
   const root = new FileSystem({
     layers: spec.layers.map((layer) => services.openLayer(layer)),
     nowNs,
@@ -50,9 +92,12 @@ export function assembleTree(
     bytesMax: spec.diskBytesMax,
     inodesMax: spec.inodesMax,
   });
-  if (spec.snapshot !== undefined) restoreSnapshot(root, spec.snapshot);
+  if (spec.snapshot !== undefined && moved === undefined) restoreSnapshot(root, spec.snapshot);
+  add(root);
   const table = new MountTable(root, { readOnly: spec.readOnly });
-  for (const { path, mode } of spec.folders) table.makeDirectory(path, mode);
+  const mount = (target: string, source: MountSource) =>
+    table.mount(target, source, moved?.places[table.mounts.length - 1]);
+  if (moved === undefined) for (const { path, mode } of spec.folders) table.makeDirectory(path, mode);
 
   const dev = deviceTree({
     nowNs,
@@ -60,31 +105,38 @@ export function assembleTree(
     random: services.random,
     openers: streamOpeners(stdio),
   });
-  table.mount("/dev", { tree: dev });
+  add(dev);
+  mount("/dev", { tree: dev });
 
   const etc = new FileSystem({ nowNs, device: DEVICE.etc });
   for (const [index, { path, content }] of spec.etcFiles.entries()) {
     etc.makeFile(`${index}`, 0o644, new TextEncoder().encode(content));
-    table.mount(path, { tree: etc, path: `${index}` });
   }
+  add(etc);
+  for (const [index, { path }] of spec.etcFiles.entries()) mount(path, { tree: etc, path: `${index}` });
 
   for (const [index, plan] of inOrder(spec.mounts).entries()) {
     const device = DEVICE.firstMount + BigInt(index);
     const tree =
       plan.kind === "bind"
         ? services.openHost(plan.source, plan.readOnly, device)
-        : new FileSystem({
-            nowNs,
-            device,
-            bytesMax: plan.sizeBytesMax,
-            inodesMax: spec.inodesMax,
-            rootMode: plan.mode,
-          });
-    table.mount(plan.target, { tree, readOnly: plan.readOnly });
+        : add(
+            new FileSystem({
+              nowNs,
+              device,
+              bytesMax: plan.sizeBytesMax,
+              inodesMax: spec.inodesMax,
+              rootMode: plan.mode,
+            }),
+          );
+    mount(plan.target, { tree, readOnly: plan.readOnly });
   }
 
   return {
     root,
+    table,
+    fileSystems,
+    movedNode: (device, inode) => nodes.get(`${device} ${inode}`),
     openRoot: (who) => table.openRoot(who),
     openCapability(path, who) {
       const directory = table.openPreopen(path, true, who);

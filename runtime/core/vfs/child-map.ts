@@ -57,6 +57,27 @@ export class ChildMap extends Map<string, MemoryLink | undefined> implements Dir
     super.set(toName, link);
   }
 
+  /** The number that the next name gets. */
+  get nextSequence(): number {
+    return this.#nextSequence;
+  }
+
+  sequenceOf(link: MemoryLink): number {
+    return this.#sequences[link.slot]!;
+  }
+
+  /** Restores the numbers that readers know: of some names, and of the next one. The others have theirs already. */
+  restoreSequences(sequences: ReadonlyMap<MemoryLink, number>, next: number): void {
+    const links = this.#links.filter((link) => link !== undefined);
+    const known = new Map(links.map((link) => [link, sequences.get(link) ?? this.sequenceOf(link)]));
+    links.sort((a, b) => known.get(a)! - known.get(b)!);
+    this.#links = links;
+    this.#sequences = links.map((link) => known.get(link)!);
+    for (const [slot, link] of links.entries()) link.slot = slot;
+    this.#holeCount = 0;
+    this.#nextSequence = Math.max(next, this.#nextSequence);
+  }
+
   #compact(): void {
     let to = 0;
     for (let from = 0; from < this.#links.length; from++) {

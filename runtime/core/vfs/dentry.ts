@@ -39,6 +39,8 @@ export interface Dentry extends Owned {
   readonly tree: Tree;
   /** The directory that holds the name; stays after a removal. Undefined: the root of its tree. */
   readonly up: Dentry | undefined;
+  /** Its last name; empty for the root of its tree. */
+  readonly name: string;
   readonly type: FileType;
   readonly inode: bigint;
   /** How many mounts of any table stand on it. Kept by `MountTable`. */

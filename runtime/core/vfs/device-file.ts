@@ -42,27 +42,27 @@ function fillZeros(target: Uint8Array): number {
 
 export class DeviceFile extends FileBase {
   readonly type = FileType.characterDevice;
-  readonly #node: MemoryNode;
+  readonly node: MemoryNode;
   readonly #behaviour: DeviceBehaviour;
-  readonly #readable: boolean;
-  readonly #writable: boolean;
+  readonly readable: boolean;
+  readonly writable: boolean;
 
   constructor(node: MemoryNode, behaviour: DeviceBehaviour, options: OpenOptions) {
     super();
-    this.#node = node;
+    this.node = node;
     this.#behaviour = behaviour;
-    this.#readable = options.read;
-    this.#writable = options.write;
+    this.readable = options.read;
+    this.writable = options.write;
     this.append = options.append;
     this.nonblock = options.nonblock;
     node.hold();
   }
 
   read(target: Uint8Array): number {
-    return this.#readable ? this.#behaviour.read(target) : -Errno.EBADF;
+    return this.readable ? this.#behaviour.read(target) : -Errno.EBADF;
   }
   write(source: Uint8Array): number {
-    return this.#writable ? this.#behaviour.write(source) : -Errno.EBADF;
+    return this.writable ? this.#behaviour.write(source) : -Errno.EBADF;
   }
   readAt(target: Uint8Array): number {
     return this.read(target);
@@ -75,7 +75,7 @@ export class DeviceFile extends FileBase {
     return 0;
   }
   stat(into: Stat): number {
-    return this.#node.fillStat(into, this.#node.linkCount);
+    return this.node.fillStat(into, this.node.linkCount);
   }
   truncate(): number {
     return -Errno.EINVAL;
@@ -93,6 +93,6 @@ export class DeviceFile extends FileBase {
     return 0;
   }
   close(): void {
-    this.#node.drop();
+    this.node.drop();
   }
 }

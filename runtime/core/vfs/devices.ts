@@ -45,9 +45,5 @@ export function deviceTree(options: DeviceTreeOptions): FileSystem {
 }
 
 function addDevice(tree: FileSystem, name: string, behaviour: DeviceBehaviour): void {
-  tree.makeDevice(name, 0o666, (options) => {
-    const link = tree.root.lookUp(name);
-    assert(typeof link !== "number", `/dev/${name} is there while it is opened`);
-    return new DeviceFile(link.node, behaviour, options);
-  });
+  const node = tree.makeDevice(name, 0o666, (options) => new DeviceFile(node, behaviour, options));
 }

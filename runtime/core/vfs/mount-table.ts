@@ -16,6 +16,30 @@ export interface MountSource {
   readOnly?: boolean;
 }
 
+/** A place in the tree of one of a table's mounts, by its names from the root of that tree. */
+export interface MountPlace {
+  /** Index in `mounts`. */
+  mount: number;
+  names: string[];
+}
+
+function namesOf(dentry: Dentry): string[] {
+  const names: string[] = [];
+  const { root } = dentry.tree;
+  for (let at = dentry; at !== root && at.up !== undefined; at = at.up) names.unshift(at.name);
+  return names;
+}
+
+function dentryAt(tree: Tree, names: readonly string[]): Dentry | undefined {
+  let at = tree.root;
+  for (const name of names) {
+    const next = at.lookUp(name);
+    if (typeof next === "number") return undefined;
+    at = next;
+  }
+  return at;
+}
+
 const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0 };
 const MOUNT_POINT_MODE = 0o755;
 const CREATED: OpenOptions = {
@@ -33,12 +57,15 @@ const CREATED: OpenOptions = {
 
 export class MountTable {
   readonly root: Mount;
+  /** In the order in which they were mounted, the root first. */
+  readonly mounts: Mount[];
   /** Walks of one call; two for those that name two paths. */
   readonly walk: PathWalk;
   readonly walkTo: PathWalk;
 
   constructor(root: Tree, options: { readOnly?: boolean } = {}) {
     this.root = new Mount(root.root, options.readOnly ?? false, undefined, undefined);
+    this.mounts = [this.root];
     this.walk = new PathWalk(this.root);
     this.walkTo = new PathWalk(this.root);
   }
@@ -49,10 +76,17 @@ export class MountTable {
    * What is missing of it is made in the tree that it lies in, as docker does (a directory, or an empty file for a
    * file): it is seen in a `diff`, also with a read-only root, which hinders guests only.
    *
+   * @param place where it stood in another table of the same trees, which a guest may have moved since
    * @throws WpodError MOUNT_INVALID: `..` or no absolute path, a file over a directory or the reverse, or no room
    */
-  mount(target: string, source: MountSource): void {
+  mount(target: string, source: MountSource, place?: MountPlace): void {
     const root = this.#sourceRoot(target, source);
+    if (place !== undefined) {
+      const found = this.at(place);
+      if (found === undefined) throw invalid(target, "its mount point is gone");
+      this.#add(found.mount, found.dentry, root, source);
+      return;
+    }
     const isDirectory = root.type === FileType.directory;
     const steps = target.split("/").filter((step) => step !== "" && step !== ".");
     if (!target.startsWith("/") || steps.includes(".."))
@@ -71,7 +105,25 @@ export class MountTable {
         isDirectory ? "it is a file, and the source a directory" : "it is a directory, and the source a file",
       );
     }
-    walk.foundMount.add(new Mount(root, source.readOnly ?? false, walk.foundMount, point));
+    this.#add(walk.foundMount, point, root, source);
+  }
+
+  #add(parent: Mount, point: Dentry, root: Dentry, source: MountSource): void {
+    const mount = new Mount(root, source.readOnly ?? false, parent, point);
+    parent.add(mount);
+    this.mounts.push(mount);
+  }
+
+  /** Where a dentry that was found through this mount is. */
+  placeOf(mount: Mount, dentry: Dentry): MountPlace {
+    return { mount: this.mounts.indexOf(mount), names: namesOf(dentry) };
+  }
+
+  /** The counterpart of `placeOf`. */
+  at(place: MountPlace): { mount: Mount; dentry: Dentry } | undefined {
+    const mount = this.mounts[place.mount];
+    const dentry = mount && dentryAt(mount.root.tree, place.names);
+    return dentry && { mount: mount!, dentry };
   }
 
   /**
