@@ -20,6 +20,8 @@ export interface Printed {
 export interface RunParts {
   stdin?: string | Uint8Array;
   env?: Record<string, string | undefined>;
+  /** Another one than its own. */
+  root?: string;
 }
 
 export class Cli {
@@ -32,10 +34,10 @@ export class Cli {
   }
 
   /** Runs a command to its end. Whatever it is, it never prints where in wpod something went wrong. */
-  async wpod(args: readonly string[], { stdin, env }: RunParts = {}): Promise<Printed> {
+  async wpod(args: readonly string[], { stdin, env, root = this.root }: RunParts = {}): Promise<Printed> {
     const result = await runChild(process.execPath, [WPOD, ...args], {
       cwd: this.directory,
-      env: { ...env, WPOD_ROOT: this.root },
+      env: { ...env, WPOD_ROOT: root },
       ...(stdin === undefined ? {} : { stdin }),
     });
     const printed = {
