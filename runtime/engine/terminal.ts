@@ -11,7 +11,7 @@ import {
 import { TerminalSession } from "../node/terminal/terminal-session.ts";
 import { TerminalWriter } from "../node/terminal/terminal-writer.ts";
 import { UserTerminal } from "../node/terminal/user-terminal.ts";
-import { WindowSize } from "../node/terminal/window-size.ts";
+import { watchWindowSize, windowSize } from "../node/terminal/window-size.ts";
 import {
   type InputJoint,
   joinTaker,
@@ -54,12 +54,8 @@ export interface TerminalJoint {
 export function planTerminal({ tty, stdin, stdout }: RunOptions): TerminalPlan | undefined {
   if (tty === undefined || tty === false) return undefined;
   if (tty !== true) return { size: checkTerminalSize(tty), follows: false };
-  const own = stdin === "inherit" || stdout === "inherit" ? WindowSize.open() : undefined;
-  if (own === undefined) return { size: SIZE_DEFAULT, follows: false };
-  const size = own.now();
-  own.close();
-  // A serial line and a terminal that nobody set up say 0.
-  return { size: size.columns > 0 && size.rows > 0 ? size : SIZE_DEFAULT, follows: true };
+  const follows = stdin === "inherit" || stdout === "inherit";
+  return { size: (follows ? windowSize() : undefined) ?? SIZE_DEFAULT, follows };
 }
 
 /** @throws WpodError USAGE */
@@ -94,15 +90,14 @@ export function joinTerminal(
   const output = joinTaker({ ...taker, take: (bytes) => session.written(bytes), done() {} }, bell);
   // Without one nobody types anything, which is not an end.
   if (input !== undefined) void session.feed(input.chunks);
-  const window = plan.follows ? WindowSize.open() : undefined;
-  window?.watch((size) => session.resize(size));
+  const unwatch = plan.follows ? watchWindowSize((size) => session.resize(size)) : undefined;
 
   const dropped = Promise.withResolvers<void>();
   let closed = false;
   const close = () => {
     if (closed) return;
     closed = true;
-    window?.close();
+    unwatch?.();
     user?.close();
     taker.done();
   };

@@ -6,43 +6,34 @@ import { openAnew } from "../stdio/descriptor.ts";
 
 const STANDARD_DESCRIPTORS = [0, 1, 2] as const;
 
-/** The first one of the standard descriptors that is a terminal. */
-export class WindowSize {
-  readonly #stream: WriteStream;
-  readonly #owned: boolean;
-  #listener: (() => void) | undefined;
+/**
+ * Of the first standard descriptor that is a terminal.
+ *
+ * @returns undefined where there is none, or where it doesn't say
+ */
+export function windowSize(): TerminalSize | undefined {
+  const fd = STANDARD_DESCRIPTORS.find((candidate) => isatty(candidate));
+  if (fd === undefined) return undefined;
+  // Of its own and of now: a stream of Node's looks once. The standard ones look again at each signal.
+  const own = openAnew(fd, constants.O_RDWR);
+  const stream =
+    own === undefined
+      ? [process.stdout, process.stderr].find((candidate) => candidate.isTTY)
+      : new WriteStream(own);
+  if (stream === undefined) return undefined;
+  // Undefined when the terminal doesn't answer, whatever the types say.
+  const [columns = 0, rows = 0] = stream.getWindowSize();
+  if (own !== undefined) stream.destroy();
+  // A serial line and a terminal that nobody set up say 0.
+  return columns > 0 && rows > 0 ? { columns, rows } : undefined;
+}
 
-  /** Undefined where this process has no terminal. */
-  static open(): WindowSize | undefined {
-    const fd = STANDARD_DESCRIPTORS.find((candidate) => isatty(candidate));
-    if (fd === undefined) return undefined;
-    // A stream of our own: making one of a standard descriptor would change it for others, and closing it close it.
-    const own = openAnew(fd, constants.O_RDWR);
-    if (own !== undefined) return new WindowSize(new WriteStream(own), true);
-    const stream = [process.stdout, process.stderr].find((candidate) => candidate.isTTY);
-    return stream === undefined ? undefined : new WindowSize(stream, false);
-  }
-
-  constructor(stream: WriteStream, owned: boolean) {
-    this.#stream = stream;
-    this.#owned = owned;
-  }
-
-  /** As the terminal says it; 0 is unknown. */
-  now(): TerminalSize {
-    const [columns, rows] = this.#stream.getWindowSize();
-    return { columns, rows };
-  }
-
-  /** Tells of every change until `close`. */
-  watch(changed: (size: TerminalSize) => void): void {
-    this.#listener = () => changed(this.now());
-    process.on("SIGWINCH", this.#listener);
-  }
-
-  close(): void {
-    if (this.#listener !== undefined) process.off("SIGWINCH", this.#listener);
-    this.#listener = undefined;
-    if (this.#owned) this.#stream.destroy();
-  }
+/** @returns ends it */
+export function watchWindowSize(changed: (size: TerminalSize) => void): () => void {
+  const listener = () => {
+    const size = windowSize();
+    if (size !== undefined) changed(size);
+  };
+  process.on("SIGWINCH", listener);
+  return () => process.off("SIGWINCH", listener);
 }

@@ -74,7 +74,6 @@ const REFUSALS = [
   // of docker, later
   ["run -d IMG", 125, "Error: --detach is not supported yet: containers run in the foreground until there is a host process for detached ones\n'wpod run --help' lists the flags that are\n"],
   ["run -p 80:80 IMG", 125, "Error: --publish is not supported yet: containers have no network yet\n'wpod run --help' lists the flags that are\n"],
-  ["run -it IMG", 125, "Error: --tty is not supported yet: there are no terminals in containers yet\n'wpod run --help' lists the flags that are\n"],
 ] as const; // biome-ignore format: a line for each
 
 test.each(REFUSALS)("wpod %s", async (line, status, stderr) => {
