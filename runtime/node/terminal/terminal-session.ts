@@ -1,4 +1,5 @@
 /** The engine's half of a container's terminal: keys go through the line discipline to the guest, its echo to whoever looks. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Bell } from "../../core/ipc/bell.ts";
 import { Ring } from "../../core/ipc/ring.ts";
 import { ControlBlock, type TerminalSize } from "../../core/terminal/control-block.ts";
@@ -64,9 +65,11 @@ export class TerminalSession {
   }
 
   /** Shows what the guest wrote. Rejects when nobody takes it. */
-  written(bytes: Uint8Array): Promise<void> {
+  async written(bytes: Uint8Array): Promise<void> {
     this.#discipline.written(bytes);
-    return this.#queue(bytes);
+    await this.#queue(bytes);
+    // A guest that writes without end must not keep this thread from the key that ends it.
+    await nextTurn();
   }
 
   resize(size: TerminalSize): void {
@@ -93,6 +96,8 @@ export class TerminalSession {
       const seen = this.control.hostBell.now();
       this.#configure();
       await this.control.hostBell.later(seen);
+      // One that changes them without end has no more of this thread than one that writes.
+      await nextTurn();
     }
   }
 
