@@ -11,6 +11,8 @@ export interface StoreFile {
   truncate(sizeBytes: number): number;
   /** What was written is there after a loss of power. */
   sync(): number;
+  /** Begins to make it so, and doesn't wait: the next `sync` has less to do. */
+  startSync(): void;
   close(): void;
 }
 
@@ -24,6 +26,8 @@ export interface StoreFolder {
   create(name: string): StoreFile | Failure;
   rename(name: string, toName: string): number;
   remove(name: string): number;
+  /** As `remove` and `close`, without waiting: freeing a large file takes long. */
+  discard(name: string, file: StoreFile): void;
   /** Names that came and went are so after a loss of power. */
   sync(): number;
 }

@@ -87,6 +87,12 @@ export class HostFolder implements StoreFolder {
     });
   }
 
+  discard(name: string, file: StoreFile): void {
+    // The last one to let go of it frees its bytes; a file that stays, since the process ended, is found at the next start.
+    fs.unlink(join(this.#path, name), () => {});
+    (file as HostFile).startClose();
+  }
+
   sync(): number {
     // Windows knows no such thing.
     if (process.platform === "win32") return 0;
@@ -151,13 +157,23 @@ export class HostFile implements StoreFile {
 
   sync(): number {
     return attempt(() => {
-      fs.fsyncSync(this.fd);
+      // It takes along what is needed to find the bytes again, and spares the disk the rest.
+      fs.fdatasyncSync(this.fd);
       return 0;
     });
   }
 
+  startSync(): void {
+    // A thread of Node's does it, also while this one is busy with its guest. Whether it worked is for `sync` to say.
+    fs.fdatasync(this.fd, () => {});
+  }
+
   close(): void {
     fs.closeSync(this.fd);
+  }
+
+  startClose(): void {
+    fs.close(this.fd, () => {});
   }
 }
 

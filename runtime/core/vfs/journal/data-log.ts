@@ -19,8 +19,8 @@ const GATHERED_BYTES_MAX = 256 * 1024;
 const LARGE_BYTES = 64 * 1024;
 /** More pieces than this are written anew as one. */
 const PIECE_COUNT_MAX = 16;
-/** Below this there is nothing to win. */
-const DEAD_BYTES_MIN = 8 * 1024 * 1024;
+/** While data moves, the disk is told to begin with so much: all at once would stop the guest at the end. */
+const STARTED_BYTES = 8 * 1024 * 1024;
 
 interface DataFile {
   readonly number: number;
@@ -30,6 +30,8 @@ interface DataFile {
   liveBytes: number;
   readonly chunks: Set<Chunk>;
   needsSync: boolean;
+  /** Since the disk was last told to begin. */
+  unstartedBytes: number;
 }
 
 export function dataName(number: number): string {
@@ -45,6 +47,7 @@ export function dataNumber(name: string): number | undefined {
 
 export class DataLog implements ChunkStore {
   readonly #folder: StoreFolder;
+  readonly #deadBytesMin: number;
   /** By number, the lowest first. */
   readonly #files = new Map<number, DataFile>();
   #current: DataFile | undefined = undefined;
@@ -55,14 +58,24 @@ export class DataLog implements ChunkStore {
   /** A file was made or removed since the folder was last synced. */
   isFolderChanged = false;
 
-  constructor(folder: StoreFolder) {
+  /** @param deadBytesMin below this, moving data wins nothing */
+  constructor(folder: StoreFolder, deadBytesMin: number) {
     this.#folder = folder;
+    this.#deadBytesMin = deadBytesMin;
   }
 
   /** A file that is there; call in the order of their numbers. */
   adopt(number: number, file: StoreFile): void {
     const endBytes = Math.max(file.sizeBytes, HEADER_BYTES);
-    const data = { number, file, endBytes, liveBytes: 0, chunks: new Set<Chunk>(), needsSync: true };
+    const data = {
+      number,
+      file,
+      endBytes,
+      liveBytes: 0,
+      chunks: new Set<Chunk>(),
+      needsSync: true,
+      unstartedBytes: 0,
+    };
     this.#files.set(number, data);
     this.#current = data;
     this.#nextNumber = number + 1;
@@ -74,9 +87,13 @@ export class DataLog implements ChunkStore {
     return data !== undefined && endBytes <= data.endBytes;
   }
 
-  /** How far each file reaches. */
+  /** How far each file reaches that anything is in. */
   ends(): [number: number, endBytes: number][] {
-    return [...this.#files.values()].map(({ number, endBytes }) => [number, endBytes]);
+    const ends: [number, number][] = [];
+    for (const { number, endBytes, chunks } of this.#files.values()) {
+      if (chunks.size > 0) ends.push([number, endBytes]);
+    }
+    return ends;
   }
 
   put(chunk: Chunk): number {
@@ -147,6 +164,11 @@ export class DataLog implements ChunkStore {
     }
     const offsetBytes = opened.endBytes;
     opened.endBytes += source.length;
+    opened.unstartedBytes += source.length;
+    if (this.hasOld && opened.unstartedBytes > STARTED_BYTES) {
+      opened.unstartedBytes = 0;
+      opened.file.startSync();
+    }
     return offsetBytes;
   }
 
@@ -198,7 +220,7 @@ export class DataLog implements ChunkStore {
     if (data === undefined) return false;
     if (this.#files.size > 1) return true;
     const deadBytes = data.endBytes - HEADER_BYTES - data.liveBytes;
-    return deadBytes > DEAD_BYTES_MIN && deadBytes > data.liveBytes;
+    return deadBytes > this.#deadBytesMin && deadBytes > data.liveBytes;
   }
 
   /** There are files that are to go. */
@@ -246,8 +268,7 @@ export class DataLog implements ChunkStore {
     for (const data of this.#files.values()) {
       if (data === this.#current || data.chunks.size > 0) continue;
       this.#files.delete(data.number);
-      data.file.close();
-      this.#folder.remove(dataName(data.number));
+      this.#folder.discard(dataName(data.number), data.file);
       this.isFolderChanged = true;
     }
   }

@@ -26,6 +26,10 @@ export interface JournalOptions {
   identity: string;
   /** What of contents may be in memory at once. */
   residentBytesMax: number;
+  /** Data is moved to a new file when so much of it, and more than half, isn't needed any more. */
+  deadBytesMin?: number;
+  /** The journal is made anew when so much, and more than its first record, stands behind that. */
+  growthBytesMin?: number;
 }
 
 const JOURNAL = "journal";
@@ -36,10 +40,14 @@ const GATHERED_BYTES_MAX = 256 * 1024;
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 /** A record is written so long after the last one, if anything changes. */
 const PERIOD_NS = 5_000_000_000n;
-/** A journal is made anew when what follows its first record is larger than that, and than this. */
+const DEAD_BYTES_MIN = 8 * 1024 * 1024;
 const GROWTH_BYTES_MIN = 4 * 1024 * 1024;
+/** The journal's file is made longer by so much: syncing it is several times faster when its size and place don't change. */
+const ROOM_BYTES = 256 * 1024;
 /** One step of moving data: what a guest's call may take longer for it. */
 const STEP_BYTES = 512 * 1024;
+/** So many steps, and then the rest at once. */
+const STEP_COUNT_MAX = 256;
 
 /**
  * Brings a new file system, as its layers have it, to the state that the folder has, and keeps it there from now on.
@@ -56,6 +64,7 @@ export class Journal implements ChangeObserver, Keeper {
   readonly #folder: StoreFolder;
   readonly #identity: string;
   readonly #data: DataLog;
+  readonly #growthBytesMin: number;
   #file: StoreFile | undefined = undefined;
   /** Where the next record goes. */
   #end = 0;
@@ -77,6 +86,9 @@ export class Journal implements ChangeObserver, Keeper {
   #needsCheckpoint = false;
   /** After a failure of what can be tried again later. */
   #waitsUntilNs = 0n;
+  /** Behind the last record there is something that is none; a later one that fits to the next would come to life. */
+  #hasTail = false;
+  #stepCount = 0;
   #isClosed = false;
   #isBroken = false;
 
@@ -84,7 +96,8 @@ export class Journal implements ChangeObserver, Keeper {
     this.#fileSystem = fileSystem;
     this.#folder = folder;
     this.#identity = options.identity;
-    this.#data = new DataLog(folder);
+    this.#data = new DataLog(folder, options.deadBytesMin ?? DEAD_BYTES_MIN);
+    this.#growthBytesMin = options.growthBytesMin ?? GROWTH_BYTES_MIN;
     this.pages = new PageCache(this.#data, options.residentBytesMax, true);
     this.#lastNs = fileSystem.nowNs();
     this.#named.add(fileSystem.root.node.ino);
@@ -107,7 +120,7 @@ export class Journal implements ChangeObserver, Keeper {
       inodes += (node.isCharged ? 1 : 0) + node.extraNames;
       node.content?.enterPages(this.pages);
     }
-    space.inodes += inodes;
+    space.inodes = inodes;
   }
 
   #openData(names: readonly string[]): void {
@@ -149,6 +162,7 @@ export class Journal implements ChangeObserver, Keeper {
       this.#number++;
       if (this.#number === 1) this.#firstEnd = frame.end;
     }
+    this.#hasTail = bytes.length > this.#end;
     if (header.hasCheckpoint && this.#number === 0) throw damaged("its checkpoint is not whole");
   }
 
@@ -235,8 +249,10 @@ export class Journal implements ChangeObserver, Keeper {
       this.commit();
     } else {
       const now = this.#fileSystem.nowNs();
-      if (now - this.#lastNs > PERIOD_NS) this.commit();
-      else if (this.#data.isWasteful && now >= this.#waitsUntilNs) this.#compact();
+      if (now - this.#lastNs > PERIOD_NS) {
+        // Whatever the disk says, the record is tried; meanwhile the guest goes on.
+        if (this.#storeSome() !== 1) this.commit();
+      } else if (this.#data.isWasteful && now >= this.#waitsUntilNs) this.#compact();
     }
   }
 
@@ -289,6 +305,9 @@ export class Journal implements ChangeObserver, Keeper {
     this.#isClosed = true;
     this.#fileSystem.observer = undefined;
     this.#fileSystem.keeper = undefined;
+    if (this.#file !== undefined && this.#number > 0 && this.#file.sizeBytes > this.#end) {
+      this.#file.truncate(this.#end);
+    }
     this.#file?.close();
     this.#data.close();
     return failure;
@@ -310,7 +329,8 @@ export class Journal implements ChangeObserver, Keeper {
     const record = encodeFrame(this.#record, this.#number, (writer) =>
       writeChanges(writer, this.#fileSystem.nextInode, this.#data.ends(), nodes, this.#names.written()),
     );
-    const failure = this.#file!.write(record, this.#end);
+    const unmade = isDurable ? this.#makeRoom(record.length) : 0;
+    const failure = unmade || this.#file!.write(record, this.#end);
     if (failure < 0) return failure;
     this.#end += record.length;
     this.#number++;
@@ -334,9 +354,33 @@ export class Journal implements ChangeObserver, Keeper {
     return this.#data.flush();
   }
 
+  /**
+   * Some of what is dirty goes to the data files, so that a record has little to wait for.
+   * @returns 1 when there is more, 0 when not, or a negative `Errno`
+   */
+  #storeSome(): number {
+    // A guest that writes more than a step at a time isn't overtaken: then it waits.
+    if (++this.#stepCount > STEP_COUNT_MAX) return 0;
+    let left = STEP_BYTES;
+    for (const node of this.#dirty) {
+      const { content } = node;
+      if (content?.changes === undefined || node.linkCount === 0) continue;
+      for (const index of content.changes.indexes) {
+        const chunk = content.chunkAt(index);
+        if (chunk === undefined || chunk.dirtyTo === 0) continue;
+        left -= chunk.dirtyTo - chunk.dirtyFrom;
+        if (left < 0) return 1;
+        const failure = this.pages.put(chunk);
+        if (failure < 0) return failure;
+      }
+    }
+    return 0;
+  }
+
   #forgetChanges(): void {
     for (const node of this.#dirty) node.content?.forgetChanges();
     this.#dirty.clear();
+    this.#stepCount = 0;
     this.#names.clear();
     this.#writtenAtNameBytes = 0;
   }
@@ -344,8 +388,10 @@ export class Journal implements ChangeObserver, Keeper {
   /** There is a journal, and the next record goes behind the last that is whole. */
   #begin(): number {
     if (this.#number > 0) {
-      if (this.#file!.sizeBytes === this.#end) return 0;
-      return this.#file!.truncate(this.#end);
+      if (!this.#hasTail) return 0;
+      const failure = this.#file!.truncate(this.#end);
+      if (failure === 0) this.#hasTail = false;
+      return failure;
     }
     const header = encodeHeader({ identity: this.#identity, hasCheckpoint: false });
     this.#file?.close();
@@ -359,12 +405,21 @@ export class Journal implements ChangeObserver, Keeper {
     return failure;
   }
 
+  /** Zeros behind the last record, when one that is synced for itself is likely to be followed by more. */
+  #makeRoom(sizeBytes: number): number {
+    const file = this.#file!;
+    const needed = this.#end + sizeBytes;
+    if (needed <= file.sizeBytes) return 0;
+    const from = Math.max(file.sizeBytes, this.#end);
+    return file.write(new Uint8Array(needed + ROOM_BYTES - from), from);
+  }
+
   // Making room.
 
   #tidy(): void {
     if (this.#fileSystem.nowNs() < this.#waitsUntilNs) return;
     if (this.#data.isWasteful) this.#compact();
-    else if (this.#end - this.#firstEnd > Math.max(GROWTH_BYTES_MIN, this.#firstEnd)) {
+    else if (this.#end - this.#firstEnd > Math.max(this.#growthBytesMin, this.#firstEnd)) {
       if (this.#startAnew() < 0) this.#wait();
     }
   }
@@ -379,7 +434,7 @@ export class Journal implements ChangeObserver, Keeper {
       return;
     }
     const done = this.#data.moveSome(STEP_BYTES);
-    if (done === 0) return;
+    if (done === 0 || (done === 1 && this.#storeSome() === 1)) return;
     if (done < 0 || this.#startAnew() < 0) this.#wait();
   }
 

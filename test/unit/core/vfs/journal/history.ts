@@ -55,7 +55,13 @@ export interface Kept {
   clock: { ns: bigint };
 }
 
-export function openKept(folder: StoreFolder, residentBytesMax = 1 << 20, identity = "one"): Kept {
+/** @param rebuildBytes journals and data are made anew when so much of them is not needed */
+export function openKept(
+  folder: StoreFolder,
+  residentBytesMax = 1 << 20,
+  identity = "one",
+  rebuildBytes = 1 << 20,
+): Kept {
   const clock = { ns: 0n };
   const fileSystem = new FileSystem({
     layers,
@@ -64,7 +70,12 @@ export function openKept(folder: StoreFolder, residentBytesMax = 1 << 20, identi
     bytesMax: 4e6,
     inodesMax: 1000,
   });
-  const journal = openJournal(fileSystem, folder, { identity, residentBytesMax });
+  const journal = openJournal(fileSystem, folder, {
+    identity,
+    residentBytesMax,
+    deadBytesMin: rebuildBytes,
+    growthBytesMin: rebuildBytes,
+  });
   return { fileSystem, journal, root: new MountTable(fileSystem).openRoot(ROOT), clock };
 }
 

@@ -18,9 +18,9 @@ interface Moment {
 }
 
 /** Runs it, and looks after each operation. */
-function record(operations: readonly Operation[], residentBytesMax: number) {
+function record(operations: readonly Operation[], residentBytesMax: number, rebuildBytes = 1 << 20) {
   const folder = new RecordedFolder();
-  const kept = openKept(folder, residentBytesMax);
+  const kept = openKept(folder, residentBytesMax, "one", rebuildBytes);
   const history: Moment[] = [{ steps: 0, look: fingerprint(kept), isSynced: true }];
   for (const one of operations) {
     const note = (isSynced: boolean) => {
@@ -58,8 +58,9 @@ describe("a run that was killed", () => {
       fc.property(
         fc.array(operation, { minLength: 3, maxLength: 25 }),
         fc.constantFrom(1 << 20, 300_000, 1000),
-        (operations, residentBytesMax) => {
-          const { folder, history } = record(operations, residentBytesMax);
+        fc.constantFrom(1 << 20, 500, 50),
+        (operations, residentBytesMax, rebuildBytes) => {
+          const { folder, history } = record(operations, residentBytesMax, rebuildBytes);
           for (const [index, step] of folder.steps.entries()) {
             expectMoment(folderAfter(folder.steps, index, 0), history, index, `step ${index}`);
             if (step.kind !== "write") continue;
@@ -93,8 +94,9 @@ describe("a run that was killed", () => {
           },
         ),
         fc.nat(),
-        (operations, cuts, where) => {
-          const { folder, history } = record(operations, 300_000);
+        fc.constantFrom(1 << 20, 500, 50),
+        (operations, cuts, where, rebuildBytes) => {
+          const { folder, history } = record(operations, 300_000, rebuildBytes);
           const steps = where % (folder.steps.length + 1);
           const killed = folderAfter(folder.steps, steps, 0);
           for (const [ofJournal, ofData] of cuts) {
@@ -117,7 +119,7 @@ describe("a run that was killed", () => {
         fc.array(operation, { minLength: 3, maxLength: 20 }),
         fc.array(operation, { minLength: 1, maxLength: 20 }),
         (operations, later) => {
-          const { folder } = record(operations, 300_000);
+          const { folder } = record(operations, 300_000, 50);
           const twinFolder = new RecordedFolder();
           const twin = openKept(twinFolder);
           const kept = openKept(folder);
@@ -230,6 +232,28 @@ test("nothing is written before something changes", () => {
   expect(kept.journal.sync()).toBe(0);
   expect(kept.journal.close()).toBe(0);
   expect(folder.steps).toEqual([]);
+});
+
+test("data that isn't needed goes, whatever is written meanwhile", () => {
+  const folder = new RecordedFolder();
+  const kept = openKept(folder, 600_000, "one", 300_000);
+  const stays = openPath(kept.root, "stays", { create: true, write: true });
+  stays.write(new Uint8Array(400_000).fill(1));
+  const file = openPath(kept.root, "f", { create: true, write: true });
+  let sizeBytesMax = 0;
+  for (let count = 0; count < 400; count++) {
+    file.writeAt(new Uint8Array(40_000).fill((count % 250) + 1), (count % 10) * 40_000);
+    if (count % 3 === 0) file.sync(false);
+    let sizeBytes = 0;
+    for (const { bytes } of folder.files.values()) sizeBytes += bytes.length;
+    sizeBytesMax = Math.max(sizeBytesMax, sizeBytes);
+  }
+  expect(folder.steps.filter((step) => step.kind === "rename").length).toBeGreaterThan(3);
+  // Twice what is needed, the copy, and what came while it was made; 16 MB were written.
+  expect(sizeBytesMax).toBeLessThan(4_500_000);
+  const look = fingerprint(kept);
+  kept.journal.close();
+  expect(fingerprint(openKept(folder))).toBe(look);
 });
 
 test("a file may be larger than what is in memory of it", () => {

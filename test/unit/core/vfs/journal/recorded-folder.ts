@@ -54,6 +54,10 @@ export class RecordedFolder implements StoreFolder {
     return 0;
   }
 
+  discard(name: string): void {
+    this.remove(name);
+  }
+
   sync(): number {
     this.steps.push({ kind: "syncFolder" });
     return this.failure;
@@ -86,6 +90,7 @@ export class RecordedFolder implements StoreFolder {
         folder.steps.push({ kind: "sync", file });
         return 0;
       },
+      startSync() {},
       close() {},
     };
   }
