@@ -8,6 +8,9 @@
  * | 0 | settings, as `SettingsBits` | guest | engine, on slot 2 |
  * | 1 | size: columns << 16, rows | engine | guest, on its own bell |
  * | 2 | bell of the engine | guest | engine |
+ * | 3 | what is left of the record that is being read, plus 1; 0: none is | guest | nobody |
+ *
+ * The last one is here, and not with its reader, because another thread may go on reading.
  */
 import { assert } from "../error.ts";
 import { Bell } from "../ipc/bell.ts";
@@ -33,7 +36,8 @@ export interface TerminalBuffers {
 const SETTINGS = 0;
 const SIZE = 1;
 const BELL_OFFSET_BYTES = 8;
-const SIZE_BYTES = 12;
+const RECORD = 3;
+const SIZE_BYTES = 16;
 
 export class ControlBlock {
   readonly buffer: SharedArrayBuffer;
@@ -68,6 +72,16 @@ export class ControlBlock {
   configure(settings: TerminalSettings): void {
     Atomics.store(this.#slots, SETTINGS, encodeSettings(settings));
     this.hostBell.ring();
+  }
+
+  /** Bytes; undefined: the next thing in the ring is a header. */
+  get recordLeft(): number | undefined {
+    const stored = Atomics.load(this.#slots, RECORD);
+    return stored === 0 ? undefined : stored - 1;
+  }
+
+  set recordLeft(bytes: number | undefined) {
+    Atomics.store(this.#slots, RECORD, bytes === undefined ? 0 : bytes + 1);
   }
 
   get size(): TerminalSize {

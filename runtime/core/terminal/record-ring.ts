@@ -21,15 +21,20 @@ export function writeRecord(ring: Ring, bytes: Uint8Array): boolean {
   return true;
 }
 
+/** Where a reader is, for whoever reads after it. */
+export interface RecordPlace {
+  /** Bytes of the record that is being read; undefined: none is. */
+  recordLeft: number | undefined;
+}
+
 export class RecordReader {
   readonly #ring: Ring;
   readonly #header = new Uint8Array(HEADER_BYTES);
-  /** Of the record whose header was read. */
-  #leftBytes = 0;
-  #inRecord = false;
+  readonly #place: RecordPlace;
 
-  constructor(ring: Ring) {
+  constructor(ring: Ring, place: RecordPlace) {
     this.#ring = ring;
+    this.#place = place;
   }
 
   /**
@@ -38,34 +43,25 @@ export class RecordReader {
    */
   read(target: Uint8Array, joined: boolean): number | undefined {
     let count = 0;
-    while (this.#begin()) {
-      const piece = Math.min(this.#leftBytes, target.length - count);
+    for (let left = this.available(); left !== undefined; left = this.available()) {
+      const piece = Math.min(left, target.length - count);
       this.#ring.read(target.subarray(count, count + piece));
-      this.#leftBytes -= piece;
+      this.#place.recordLeft = left > piece ? left - piece : undefined;
       count += piece;
-      this.#inRecord = this.#leftBytes > 0;
       if (!joined) return count;
       if (count === target.length) break;
     }
     return count > 0 ? count : undefined;
   }
 
-  /** A read that isn't joined would answer something. */
-  hasRecord(): boolean {
-    return this.#begin();
-  }
-
-  /** Bytes that such a read would answer. */
-  available(): number {
-    return this.#begin() ? this.#leftBytes : 0;
-  }
-
-  #begin(): boolean {
-    if (this.#inRecord) return true;
-    if (this.#ring.available() < HEADER_BYTES) return false;
+  /** Bytes that a read would answer that isn't joined; undefined when it would answer nothing. */
+  available(): number | undefined {
+    const left = this.#place.recordLeft;
+    if (left !== undefined) return left;
+    if (this.#ring.available() < HEADER_BYTES) return undefined;
     this.#ring.read(this.#header);
-    this.#leftBytes = new DataView(this.#header.buffer).getUint32(0, true);
-    this.#inRecord = true;
-    return true;
+    const length = new DataView(this.#header.buffer).getUint32(0, true);
+    this.#place.recordLeft = length;
+    return length;
   }
 }

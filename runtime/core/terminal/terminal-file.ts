@@ -38,7 +38,7 @@ export class TerminalFile extends SpecialFile implements Terminal {
     super(FileType.characterDevice, inode);
     this.#control = new ControlBlock(buffers.control);
     this.#input = new Ring(buffers.input, bell);
-    this.#records = new RecordReader(this.#input);
+    this.#records = new RecordReader(this.#input, this.#control);
     this.#output = new Ring(buffers.output, bell);
     this.#sink = observe(new RingSink(this.#output));
     this.#bell = bell;
@@ -96,13 +96,13 @@ export class TerminalFile extends SpecialFile implements Terminal {
   }
 
   override readableBytes(): number {
-    return this.#records.available();
+    return this.#records.available() ?? 0;
   }
 
   override readiness(wanted: Readiness): Readiness {
     let ready: Readiness = Readiness.none;
     const ended = this.#input.ended;
-    const readable = this.#records.hasRecord();
+    const readable = this.#records.available() !== undefined;
     if (readable || ended) ready |= Readiness.read;
     if (ended && !readable) ready |= Readiness.hangup;
     if (this.#output.free() >= PROCESSED_BYTES_MAX || this.#output.broken) ready |= Readiness.write;
