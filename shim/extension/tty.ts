@@ -43,7 +43,8 @@ export function ttyGetMode(guest: Guest, fd: number, modePtr: number): Errno {
 export function ttySetMode(guest: Guest, fd: number, mode: number): Errno {
   const terminal = terminalOf(guest, fd);
   if (typeof terminal === "number") return terminal;
-  return -terminal.configure(mode) as Errno;
+  const answer = terminal.configure(mode);
+  return answer < 0 ? (-answer as Errno) : Errno.ESUCCESS;
 }
 
 /**

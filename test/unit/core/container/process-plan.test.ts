@@ -72,3 +72,34 @@ describe("what a container executes", () => {
     ]);
   });
 });
+
+describe("the environment of a terminal", () => {
+  const terminal = { columns: 100, rows: 30 };
+  const env = (image: readonly string[], wishes: object) =>
+    planProcess({ Cmd: ["/x"], Env: image }, { ...HOST, ...wishes }).env;
+
+  test.each([
+    {
+      name: "its kind and size",
+      image: [],
+      wishes: { terminal },
+      has: ["TERM=xterm", "COLUMNS=100", "LINES=30"],
+    },
+    {
+      name: "an image's own kind",
+      image: ["TERM=vt100"],
+      wishes: { terminal },
+      has: ["TERM=vt100", "LINES=30"],
+    },
+    { name: "what is asked for", image: [], wishes: { terminal, env: { LINES: "9" } }, has: ["LINES=9"] },
+  ])("has $name", ({ image, wishes, has }) => {
+    expect(env(image, wishes)).toEqual(expect.arrayContaining(has));
+  });
+
+  test.each([
+    { name: "without a terminal", wishes: {} },
+    { name: "when nothing is wanted", wishes: { terminal, unsetEnvAll: true } },
+  ])("isn't there $name", ({ wishes }) => {
+    expect(env([], wishes).filter((line) => /^(TERM|LINES|COLUMNS)=/.test(line))).toEqual([]);
+  });
+});
