@@ -3,6 +3,7 @@ import type { TreeServices } from "../core/kernel/container-tree.ts";
 import { realtimeNs } from "./clocks.ts";
 import { fillRandom } from "./host/random.ts";
 import { openHostTree } from "./hostdir/host-tree.ts";
+import { keep } from "./layerdir/keep.ts";
 import { openLayer } from "./store/layer-reader.ts";
 
 /** Descriptors of layers and mounts are open until it is disposed of. */
@@ -20,6 +21,13 @@ export function treeServices(
       const tree = openHostTree(source, { readOnly, device, ...owner });
       open.push(tree);
       return tree;
+    },
+    reopen() {
+      throw new Error("wpod defect: open files of the host can't move yet");
+    },
+    keep(fileSystem, plan, arrival) {
+      keep(fileSystem, plan, arrival);
+      open.push({ close: () => fileSystem.keeper?.close() });
     },
     nowNs: realtimeNs,
     random: fillRandom,

@@ -7,17 +7,26 @@ import type { Credentials } from "../vfs/credentials.ts";
 import type { Tree } from "../vfs/dentry.ts";
 import { deviceTree } from "../vfs/devices.ts";
 import { FileSystem, type Layer } from "../vfs/file-system.ts";
+import type { Arrival } from "../vfs/journal/journal.ts";
 import type { DeviceOpener, MemoryNode } from "../vfs/memory-node.ts";
+import type { Mount } from "../vfs/mount.ts";
 import { type MountPlace, type MountSource, MountTable } from "../vfs/mount-table.ts";
 import { type FileSystemState, restoreSnapshot, takeSnapshot } from "../vfs/snapshot.ts";
-import { openNode } from "./moved-files.ts";
-import type { FilesSpec, LayerFiles, MountPlan } from "./spec.ts";
+import { type MovedHostFile, openNode } from "./moved-files.ts";
+import type { FilesSpec, KeepPlan, LayerFiles, MountPlan } from "./spec.ts";
 
 /** What the thread that assembles a tree has to give. */
 export interface TreeServices {
   openLayer(layer: LayerFiles): Layer;
   /** A directory or file of the host. Throws a WpodError when it isn't there. */
   openHost(source: string, readOnly: boolean, device: bigint): Tree;
+  /** Opens again what another thread has open of such a tree. */
+  reopen(mount: Mount, file: MovedHostFile): OpenFile;
+  /**
+   * Keeps a file system on disk from now on.
+   * @param arrival what it has already; undefined: it gets what is there. @throws WpodError STORE_UNUSABLE
+   */
+  keep(fileSystem: FileSystem, plan: KeepPlan, arrival: Arrival | undefined): void;
   nowNs(): bigint;
   random(target: Uint8Array): void;
 }
@@ -39,13 +48,14 @@ export interface ContainerTree {
   openRoot(who: Credentials): OpenFile;
   /** A directory under another name, which its holder can't leave. */
   openCapability(path: string, who: Credentials): OpenFile;
-  isDirectory(path: string): boolean;
 }
 
 /** What the trees of a container hold, on their way to another thread. */
 export interface MovedFiles {
   /** In the order of `fileSystems`. */
   states: FileSystemState[];
+  /** Of each: what is kept on disk has all that changed. */
+  written: boolean[];
   /** Where each mount stands, the root left out. */
   places: MountPlace[];
 }
@@ -58,7 +68,10 @@ export function takeFiles(tree: ContainerTree, open: Iterable<OpenFile>): MovedF
     if (found !== undefined) nodes.get(found.owner)!.push(found.node);
   }
   const { table } = tree;
+  // What is kept is written first: then it doesn't have to go along.
+  const written = tree.fileSystems.map(({ keeper }) => keeper?.release() ?? true);
   return {
+    written,
     states: tree.fileSystems.map((fileSystem) => takeSnapshot(fileSystem, nodes.get(fileSystem))),
     places: table.mounts.slice(1).map(({ parent, point }) => table.placeOf(parent!, point!)),
   };
@@ -77,12 +90,16 @@ export function assembleTree(
   const { nowNs } = services;
   const fileSystems: FileSystem[] = [];
   const nodes = new Map<string, MemoryNode>();
-  const add = (fileSystem: FileSystem): FileSystem => {
-    const state = moved?.states[fileSystems.push(fileSystem) - 1];
-    if (state === undefined) return fileSystem;
-    for (const node of restoreSnapshot(fileSystem, state).nodes) {
-      nodes.set(`${fileSystem.device} ${node.ino}`, node);
+  const add = (fileSystem: FileSystem, plan?: KeepPlan, snapshot?: FileSystemState): FileSystem => {
+    const index = fileSystems.push(fileSystem) - 1;
+    const state = moved?.states[index] ?? snapshot;
+    const restored = state && restoreSnapshot(fileSystem, state).nodes;
+    if (plan !== undefined) {
+      const isWritten = moved?.written[index] ?? false;
+      services.keep(fileSystem, plan, restored && { nodes: restored, isWritten });
     }
+    if (moved === undefined) return fileSystem;
+    for (const node of restored ?? []) nodes.set(`${fileSystem.device} ${node.ino}`, node);
     return fileSystem;
   };
   const root = new FileSystem({
@@ -92,8 +109,7 @@ export function assembleTree(
     bytesMax: spec.diskBytesMax,
     inodesMax: spec.inodesMax,
   });
-  if (spec.snapshot !== undefined && moved === undefined) restoreSnapshot(root, spec.snapshot);
-  add(root);
+  add(root, spec.keep, spec.snapshot);
   const table = new MountTable(root, { readOnly: spec.readOnly });
   const mount = (target: string, source: MountSource) =>
     table.mount(target, source, moved?.places[table.mounts.length - 1]);
@@ -128,6 +144,7 @@ export function assembleTree(
               inodesMax: spec.inodesMax,
               rootMode: plan.mode,
             }),
+            plan.keep,
           );
     mount(plan.target, { tree, readOnly: plan.readOnly });
   }
@@ -142,13 +159,6 @@ export function assembleTree(
       const directory = table.openPreopen(path, true, who);
       if (typeof directory !== "number") return directory;
       throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
-    },
-    isDirectory(path) {
-      const stat = {} as Stat;
-      const directory = table.openRoot(SUPERUSER);
-      const answer = directory.statAt(path, true, stat);
-      directory.close();
-      return answer === 0 && stat.type === FileType.directory;
     },
   };
 }

@@ -2,9 +2,11 @@
  * What the engine's thread posts to a container's worker, and what comes back. Structured clones only; shared memory
  * and modules go by reference.
  */
+import type { FileType } from "../../../shim/abi/filetype.ts";
 import type { LogLimitsSpec } from "../log/limits.ts";
 import type { TerminalBuffers } from "../terminal/control-block.ts";
 import type { FileSystemState } from "../vfs/snapshot.ts";
+import type { MemoryType } from "../wasm/memory-type.ts";
 
 /** One layer of the image, lowest first: two files of the store. */
 export interface LayerFiles {
@@ -13,20 +15,31 @@ export interface LayerFiles {
 }
 
 export interface MountPlan {
-  kind: "bind" | "tmpfs";
-  /** bind: absolute path of the host. */
+  kind: "bind" | "tmpfs" | "volume";
+  /** bind: absolute path of the host; volume: its name. */
   source: string;
   target: string;
   readOnly: boolean;
   sizeBytesMax: number;
   mode: number;
+  /** Of a volume: where it is. */
+  keep?: KeepPlan | undefined;
 }
+
+/** Where a file system is that doesn't fit into memory, or is to last. */
+export type KeepPlan =
+  /** A folder of its own: it lasts. `identity` names the layers below. */
+  | { kind: "folder"; path: string; identity: string; residentBytesMax: number }
+  /** A file that is made when memory is full; who made the plan removes it. */
+  | { kind: "spill"; folder: string; name: string; residentBytesMax: number };
 
 /** The files of a container: the same description gives the same tree in any thread. */
 export interface FilesSpec {
   layers: LayerFiles[];
   /** What the root file system holds already; undefined: what its layers say. */
   snapshot: FileSystemState | undefined;
+  /** How the root file system is kept; undefined: in memory. */
+  keep?: KeepPlan | undefined;
   /** Directories that are there even when no layer has them. */
   folders: { path: string; mode: number }[];
   mounts: MountPlan[];
@@ -57,19 +70,61 @@ export type TreePlace =
   | { kind: "here"; files: FilesSpec }
   | { kind: "kernel"; gate: SharedArrayBuffer; client: number; mailbox: SharedArrayBuffer };
 
-export interface StartMessage {
-  kind: "start";
-  module: WebAssembly.Module;
-  place: TreePlace;
-  process: ProcessSpec;
+/** What the threads of one program share, beside their memory and their kernel. */
+export interface ThreadsSpec {
+  /** Of `SharedHandles`. */
+  handles: SharedArrayBuffer;
+  /** Of `SharedDescriptorTable`, for `descriptorsMax` descriptors. */
+  descriptors: SharedArrayBuffer;
+  /** Its standard streams, which are at the kernel. */
+  stdio: readonly [SharedStreamSpec, SharedStreamSpec, SharedStreamSpec];
+  /** Not the first thread: what `wasi_thread_start` gets. */
+  thread: ThreadSpec | undefined;
+}
+
+export interface SharedStreamSpec {
+  type: FileType;
+  /** Nobody rings when there is room again. */
+  needsTime: boolean;
+}
+
+export interface ThreadSpec {
+  id: number;
+  startArg: number;
+}
+
+/** Standard streams, and what sees all that is written to them. */
+export interface StandardStreams {
   stdio: [StreamSpec, StreamSpec, StreamSpec];
   /** What all three are instead, when it has a terminal. */
   terminal: TerminalBuffers | undefined;
+  log: { path: string; limits: LogLimitsSpec } | undefined;
+}
+
+export interface StartMessage extends StandardStreams {
+  kind: "start";
+  module: WebAssembly.Module;
+  /** What the module imports as its memory: a shared one, or how large the thread makes its own. */
+  memory?: WebAssembly.Memory | MemoryType | undefined;
+  /** Undefined for a program that can't have threads. */
+  threads?: ThreadsSpec | undefined;
+  place: TreePlace;
+  process: ProcessSpec;
   /** Rung by whoever feeds or empties a ring. */
   bell: SharedArrayBuffer;
-  log: { path: string; limits: LogLimitsSpec } | undefined;
+  /** An `Int32`: not 0 when a `RecallMessage` waits. */
+  recall: SharedArrayBuffer;
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
+}
+
+/** The files are to move to this kernel: what to write down is sent through `port`. */
+export interface RecallMessage<Port> {
+  kind: "recall";
+  gate: SharedArrayBuffer;
+  client: number;
+  mailbox: SharedArrayBuffer;
+  port: Port;
 }
 
 /** How a program ended. */
@@ -95,4 +150,16 @@ export interface StartedMessage {
   kind: "started";
 }
 
-export type WorkerMessage = StartedMessage | ExitMessage;
+/** A thread asks for another one, and waits for the answer in shared memory: one `Int32`, 0 until then. */
+export interface SpawnMessage {
+  kind: "spawn";
+  startArg: number;
+  answer: SharedArrayBuffer;
+}
+
+/** A thread's function has returned. Its worker waits for another `ThreadSpec`. */
+export interface ThreadEndMessage {
+  kind: "thread-end";
+}
+
+export type WorkerMessage = StartedMessage | ExitMessage | SpawnMessage | ThreadEndMessage;

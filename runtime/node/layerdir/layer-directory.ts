@@ -1,7 +1,7 @@
 /** A file system that lasts: kept in a folder of the host, opened in whatever thread calls. */
 import { WpodError } from "../../core/error.ts";
 import { FileSystem, type FileSystemOptions } from "../../core/vfs/file-system.ts";
-import { type Journal, openJournal } from "../../core/vfs/journal/journal.ts";
+import { type Arrival, type Journal, openJournal } from "../../core/vfs/journal/journal.ts";
 import { HostFolder } from "./store-folder.ts";
 
 /** What of the contents of one layer or volume is in memory at once, where nobody says otherwise. */
@@ -30,7 +30,7 @@ export interface LayerDirectory {
  */
 export function openLayerDirectory(path: string, options: LayerDirectoryOptions): LayerDirectory {
   const fileSystem = new FileSystem(options);
-  const journal = open(path, fileSystem, options);
+  const journal = keepInFolder(fileSystem, path, options);
   return {
     fileSystem,
     get residentBytes() {
@@ -41,10 +41,21 @@ export function openLayerDirectory(path: string, options: LayerDirectoryOptions)
   };
 }
 
-function open(path: string, fileSystem: FileSystem, options: LayerDirectoryOptions): Journal {
-  const { identity, residentBytesMax = RESIDENT_BYTES_MAX } = options;
+/**
+ * @param arrival what the file system has already; undefined: it gets what the folder has
+ * @throws WpodError STORE_UNUSABLE
+ */
+export function keepInFolder(
+  fileSystem: FileSystem,
+  path: string,
+  {
+    identity,
+    residentBytesMax = RESIDENT_BYTES_MAX,
+  }: Pick<LayerDirectoryOptions, "identity" | "residentBytesMax">,
+  arrival?: Arrival,
+): Journal {
   try {
-    return openJournal(fileSystem, new HostFolder(path), { identity, residentBytesMax });
+    return openJournal(fileSystem, new HostFolder(path), { identity, residentBytesMax }, arrival);
   } catch (cause) {
     if (!(cause instanceof WpodError) || cause.message.includes(path)) throw cause;
     throw new WpodError("STORE_UNUSABLE", `"${path}" can't be used: ${cause.message}`, {

@@ -120,13 +120,17 @@ export class DataLog implements ChunkStore {
       const data = this.#files.get(file);
       assert(data !== undefined, "a piece is in a file that is there");
       const part = target.subarray(start, start + sizeBytes);
-      const gatheredFrom = data.endBytes - this.#gatheredBytes;
-      if (data === this.#current && offsetBytes + sizeBytes > gatheredFrom && this.#gatheredBytes > 0) {
-        const failure = this.flush();
+      // What was gathered is not in the file yet; a piece may begin there and end here.
+      const fileEnd = data === this.#current ? data.endBytes - this.#gatheredBytes : data.endBytes;
+      const inFile = Math.min(sizeBytes, Math.max(0, fileEnd - offsetBytes));
+      if (inFile > 0) {
+        const failure = data.file.read(part.subarray(0, inFile), offsetBytes);
         if (failure < 0) return failure;
       }
-      const failure = data.file.read(part, offsetBytes);
-      if (failure < 0) return failure;
+      if (inFile < sizeBytes) {
+        const from = offsetBytes + inFile - fileEnd;
+        part.set(this.#gathered!.subarray(from, from + sizeBytes - inFile), inFile);
+      }
     }
     return 0;
   }

@@ -39,7 +39,7 @@ const GATHERED_BYTES_MAX = 256 * 1024;
 /** While the disk refuses, so much is kept; beyond it, the next record is the whole state. */
 const KEPT_BYTES_MAX = 16 * 1024 * 1024;
 /** A record is written so long after the last one, if anything changes. */
-const PERIOD_NS = 5_000_000_000n;
+const PERIOD_NS = 1_000_000_000n;
 const DEAD_BYTES_MIN = 8 * 1024 * 1024;
 const GROWTH_BYTES_MIN = 4 * 1024 * 1024;
 /** The journal's file is made longer by so much: syncing it is several times faster when its size and place don't change. */
@@ -49,16 +49,29 @@ const STEP_BYTES = 512 * 1024;
 /** So many steps, and then the rest at once. */
 const STEP_COUNT_MAX = 256;
 
+/** What a file system has already, which is not just what its layers say. */
+export interface Arrival {
+  nodes: Iterable<MemoryNode>;
+  /** The folder has all of it: another thread wrote it, and let go. Else what the folder has is replaced. */
+  isWritten: boolean;
+}
+
 /**
- * Brings a new file system, as its layers have it, to the state that the folder has, and keeps it there from now on.
- * Nothing is written before something changes.
+ * Brings a new file system, as its layers have it, to the state that the folder has, and keeps it there from now on; or
+ * goes on with one that has its state. Nothing is written before something changes.
  * @throws WpodError STORE_UNUSABLE: of another version, over other layers, damaged, or somebody else's
  */
-export function openJournal(fileSystem: FileSystem, folder: StoreFolder, options: JournalOptions): Journal {
-  return new Journal(fileSystem, folder, options);
+export function openJournal(
+  fileSystem: FileSystem,
+  folder: StoreFolder,
+  options: JournalOptions,
+  arrival?: Arrival,
+): Journal {
+  return new Journal(fileSystem, folder, options, arrival);
 }
 
 export class Journal implements ChangeObserver, Keeper {
+  readonly lasts = true;
   readonly pages: PageCache;
   readonly #fileSystem: FileSystem;
   readonly #folder: StoreFolder;
@@ -92,7 +105,7 @@ export class Journal implements ChangeObserver, Keeper {
   #isClosed = false;
   #isBroken = false;
 
-  constructor(fileSystem: FileSystem, folder: StoreFolder, options: JournalOptions) {
+  constructor(fileSystem: FileSystem, folder: StoreFolder, options: JournalOptions, arrival?: Arrival) {
     this.#fileSystem = fileSystem;
     this.#folder = folder;
     this.#identity = options.identity;
@@ -101,18 +114,28 @@ export class Journal implements ChangeObserver, Keeper {
     this.pages = new PageCache(this.#data, options.residentBytesMax, true);
     this.#lastNs = fileSystem.nowNs();
     this.#named.add(fileSystem.root.node.ino);
-    this.#open();
+    this.#open(arrival);
     fileSystem.observer = this;
     fileSystem.keeper = this;
   }
 
-  #open(): void {
+  #open(arrival: Arrival | undefined): void {
     const names = this.#folder.list();
     if (names.includes(NEXT_JOURNAL)) this.#folder.remove(NEXT_JOURNAL);
     this.#openData(names);
+    const { space } = this.#fileSystem;
+    if (arrival !== undefined) {
+      if (names.includes(JOURNAL)) this.#read(undefined);
+      space.pages = this.pages;
+      for (const node of arrival.nodes) {
+        node.content?.enterPages(this.pages);
+        if (!arrival.isWritten) this.#dirty.add(node);
+      }
+      this.#needsCheckpoint = !arrival.isWritten;
+      return;
+    }
     const replay = new Replay(this.#fileSystem, (number, end) => this.#data.has(number, end));
     if (names.includes(JOURNAL)) this.#fileSystem.rememberAll(() => this.#read(replay));
-    const { space } = this.#fileSystem;
     let inodes = 0;
     space.pages = this.pages;
     for (const node of replay.nodes()) {
@@ -140,7 +163,8 @@ export class Journal implements ChangeObserver, Keeper {
     }
   }
 
-  #read(replay: Replay): void {
+  /** @param replay undefined: only where the last record ends */
+  #read(replay: Replay | undefined): void {
     const file = this.#folder.open(JOURNAL);
     if (file === undefined) return;
     const bytes = new Uint8Array(file.sizeBytes);
@@ -157,7 +181,8 @@ export class Journal implements ChangeObserver, Keeper {
     this.#end = header.sizeBytes;
     for (;;) {
       const frame = decodeFrame(bytes, this.#end, this.#number);
-      if (frame === undefined || !replay.apply(new ByteReader(frame.payload), this.#number === 0)) break;
+      if (frame === undefined) break;
+      if (replay?.apply(new ByteReader(frame.payload), this.#number === 0) === false) break;
       this.#end = frame.end;
       this.#number++;
       if (this.#number === 1) this.#firstEnd = frame.end;
@@ -298,7 +323,11 @@ export class Journal implements ChangeObserver, Keeper {
     return failure;
   }
 
-  /** Writes what is left, without waiting for the disk. The file system may be read from no more. */
+  release(): boolean {
+    return this.close() === 0;
+  }
+
+  /** Without waiting for the disk. The file system may be read from no more. */
   close(): number {
     if (this.#isClosed) return 0;
     const failure = this.#isBroken ? -Errno.EIO : this.#write(false);
