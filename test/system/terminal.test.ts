@@ -146,8 +146,8 @@ const CASES: Case[] = [
 ];
 
 describe("a program in a terminal", () => {
-  test.each(CASES)("$name", async ({ args, steps, shown, contains = [], status = 0 }) => {
-    const result = await terminal(skipped, ["run", "--rm", "-it", tty, ...args], steps);
+  test.for(CASES)("$name", async ({ args, steps, shown, contains = [], status = 0 }, { skip }) => {
+    const result = await terminal(skip, ["run", "--rm", "-it", tty, ...args], steps);
     if (shown !== undefined) expect(result.shown).toBe(shown);
     for (const part of contains) expect(result.shown).toContain(part);
     expect(result).toMatchObject({ status, restored: true });
@@ -185,12 +185,34 @@ describe("a program in a terminal", () => {
   });
 
   test("row 46: -t without a terminal works, and says so", async () => {
-    expect(await cli.wpod(["run", "--rm", "-it", tty, "lines"], { stdin: "a\nb" })).toEqual({
+    const printed = await cli.wpod(["run", "--rm", "-it", tty, "lines"], { stdin: "a\nb" });
+    expect(printed).toMatchObject({
       exitCode: 0,
-      stdout: "ready\r\na\r\nbread 2 a/\r\nread 1 b\r\nend\r\n",
       stderr:
         "Warning: The input device is not a TTY. The --tty and --interactive flags might not work properly\n",
     });
+    // What is typed before the program runs is shown before.
+    expect(printed.stdout).toMatch(/read 2 a\/\r\nread 1 b\r\nend\r\n$/);
+    expect(printed.stdout).toMatch(/^(ready\r\n)?a\r\nb/);
+  });
+
+  test("without -i nobody types, which is no end; signals come from the terminal as without -t", async ({
+    skip,
+  }) => {
+    const steps: Step[] = [expecting("ready"), type("\x03")];
+    const result = await terminal(skip, ["run", "--rm", "-t", tty, "lines"], steps);
+    expect(result).toMatchObject({ status: 130, restored: true });
+  });
+
+  test("output into a pipe has CRLF too", async ({ skip }) => {
+    const command = `"$0" "$1" run --rm -it "$2" lines | sed -n l`;
+    const result = await runInTerminal(need(skip, "python3"), {
+      argv: ["sh", "-c", command, process.execPath, WPOD, tty],
+      cwd: cli.directory,
+      env: { WPOD_ROOT: cli.root },
+      steps: [expecting("ready\\r$"), type("a\r"), expecting("read 2 a/\\r$"), type("\x04")],
+    });
+    expect(result).toMatchObject({ status: 0, restored: true });
   });
 
   test("inspect and logs know of it", async ({ skip }) => {
@@ -207,13 +229,13 @@ describe("the terminal is as it was", () => {
     expect(result).toMatchObject({ status: 0, raw: [true], restored: true });
   });
 
-  test.each([
+  test.for([
     { name: "^C", key: "\x03", echo: "^C", status: 130 },
     { name: "^\\", key: "\x1c", echo: "^\\", status: 131 },
-  ])("after $name, which ends a program that computes", async ({ key, echo, status }) => {
+  ])("after $name, which ends a program that computes", async ({ key, echo, status }, { skip }) => {
     const spin = await guest("spin");
     const steps = [expecting("go"), RAW, type(key)];
-    const result = await terminal(skipped, ["run", "--rm", "-it", spin, "go"], steps);
+    const result = await terminal(skip, ["run", "--rm", "-it", spin, "go"], steps);
     expect(result).toEqual({ shown: `go${echo}`, status, raw: [true], restored: true });
   });
 
@@ -230,32 +252,67 @@ describe("the terminal is as it was", () => {
     expect(result).toMatchObject({ status: 0, restored: true });
   });
 
-  test.each([
+  test.for([
     { signal: "SIGTERM", status: 143 },
     { signal: "SIGINT", status: 130 },
     { signal: "SIGHUP", status: 129 },
     { signal: "SIGQUIT", status: 131 },
     { signal: "SIGKILL", status: -9 },
     { signal: "SIGABRT", status: -6 },
-  ] as const)("after $signal to wpod", async ({ signal, status }) => {
+  ] as const)("after $signal to wpod", async ({ signal, status }, { skip }) => {
     const steps: Step[] = [expecting("ready"), RAW, { signal }];
-    const result = await terminal(skipped, ["run", "--rm", "-it", tty, "lines"], steps);
+    const result = await terminal(skip, ["run", "--rm", "-it", tty, "lines"], steps);
     expect(result).toMatchObject({ status, raw: [true], restored: true });
   });
 
-  test("after the container was killed by another command", async ({ skip }) => {
-    const running = terminal(
-      skip,
-      ["run", "--name", "victim", "-it", tty, "sizes", "1"],
-      [expecting("changes"), RAW, { resize: [70, 20] }],
-    );
-    expect(await running).toMatchObject({ status: 0, raw: [true], restored: true });
-    const timed = await terminal(
-      skip,
-      ["run", "--rm", "--timeout", "1", "-it", tty, "lines"],
-      [expecting("ready"), RAW],
-    );
-    expect(timed).toMatchObject({ status: 137, raw: [true], restored: true });
+  test("after the container was removed by another command", async ({ skip }) => {
+    const other = [process.execPath, WPOD, "rm", "-f", "victim"];
+    const steps: Step[] = [expecting("ready"), RAW, { run: other }];
+    const result = await terminal(skip, ["run", "--name", "victim", "-it", tty, "lines"], steps);
+    expect(result).toMatchObject({ status: 137, raw: [true], restored: true });
+  });
+
+  test("after its time-out", async ({ skip }) => {
+    const steps: Step[] = [expecting("ready"), RAW];
+    const result = await terminal(skip, ["run", "--rm", "--timeout", "1", "-it", tty, "lines"], steps);
+    expect(result).toMatchObject({ status: 137, raw: [true], restored: true });
+  });
+
+  test.for(["flood", "flip"])(
+    "after ^C to a program that keeps the runtime busy: %s",
+    async (command, { skip }) => {
+      const steps: Step[] = [expecting(command === "flood" ? "yyy" : "ready"), RAW, type("\x03")];
+      const result = await terminal(skip, ["run", "--rm", "-it", tty, command], steps);
+      expect(result).toMatchObject({ status: 130, raw: [true], restored: true });
+    },
+  );
+
+  test("after SIGTERM while nobody looks at a terminal that is full", async ({ skip }) => {
+    const steps: Step[] = [expecting("yyy"), { unread: true }, { signal: "SIGTERM" }];
+    const result = await terminal(skip, ["run", "--rm", "-it", tty, "flood"], steps);
+    expect(result).toMatchObject({ status: 143, restored: true });
+  });
+
+  test.for([
+    { name: "an exception that nobody caught", code: "throw new Error('oops')", status: 1 },
+    { name: "process.exit", code: "process.exit(3)", status: 3 },
+    { name: "process.abort", code: "process.abort()", status: -6 },
+  ])("after $name of a program that uses the library", async ({ code, status }, { skip }) => {
+    const engine = new URL("../../dist/engine.mjs", import.meta.url).href;
+    const script = `
+      import { Engine } from ${JSON.stringify(engine)};
+      const engine = new Engine();
+      engine.run(${JSON.stringify(tty)}, { args: ["lines"], tty: true, stdin: "inherit", stdout: (bytes) => {
+        process.stdout.write(bytes);
+        if (Buffer.from(bytes).includes("read 2")) setTimeout(() => { ${code} }, 1);
+      } });`;
+    const result = await runInTerminal(need(skip, "python3"), {
+      argv: [process.execPath, "--input-type=module", "-e", script],
+      cwd: cli.directory,
+      env: { WPOD_ROOT: cli.root },
+      steps: [expecting("ready"), RAW, type("a\r")],
+    });
+    expect(result).toMatchObject({ status, raw: [true], restored: true });
   });
 
   test("after a trap, which is told on the terminal", async ({ skip }) => {
@@ -342,8 +399,3 @@ describe("Python's prompt", { timeout: FETCH_TIMEOUT_MS }, () => {
     expect(result.shown).toMatch(/\^C$/);
   });
 });
-
-/** Tests from tables have no context: without python3 they fail, and the others say why. */
-function skipped(note: string): never {
-  throw new Error(note);
-}
