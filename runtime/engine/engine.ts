@@ -1,10 +1,10 @@
 /** The engine: images and containers under one root, hosted by this process. What the command line and other programs call. */
 import { readFileSync, statSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import type { OpenFile } from "../../shim/abi/system.ts";
 import { etcFiles } from "../core/container/etc-files.ts";
 import { generateName, isValidName } from "../core/container/name.ts";
 import { planProcess } from "../core/container/process-plan.ts";
-import { resolveUser } from "../core/container/user.ts";
 import { WpodError } from "../core/error.ts";
 import type { Digest } from "../core/image/digest.ts";
 import { choosePlatform, parsePlatform } from "../core/image/platform.ts";
@@ -15,7 +15,6 @@ import {
   SUPERUSER,
   type TreeServices,
 } from "../core/kernel/container-tree.ts";
-import { type Program as FoundProgram, findProgram, readTextFile } from "../core/kernel/program.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
@@ -26,9 +25,10 @@ import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
 import { KernelHost } from "./kernel-host.ts";
 import * as limits from "./limits.ts";
-import { LocalContainer, type Prepared } from "./local-container.ts";
+import { LocalContainer } from "./local-container.ts";
 import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
+import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
 import type { EngineRecord } from "./record.ts";
 import { defaultRoot } from "./root.ts";
 import { planTerminal } from "./terminal.ts";
@@ -37,6 +37,7 @@ import type {
   Containers,
   EngineInfo,
   EngineOptions,
+  ExecOptions,
   ImageSource,
   Images,
   Placement,
@@ -203,6 +204,7 @@ export class Engine implements AsyncDisposable {
         files,
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
+        prepareExec: (command, wishes, root) => this.#prepareExec(source, record, command, wishes, root),
         kernel: this.#kernel,
         placement: this.#placement,
         running: this.#running,
@@ -274,96 +276,73 @@ export class Engine implements AsyncDisposable {
   }
 
   /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
-  #prepare(
-    source: Source,
-    record: EngineRecord,
-    files: FilesSpec,
-    { needsHome, onWarning }: { needsHome: boolean; onWarning: RunOptions["onWarning"] },
-  ): Prepared {
+  #prepare(source: Source, record: EngineRecord, files: FilesSpec, wishes: StartWishes): Prepared {
     using services = treeServices();
     const tree = this.#assemble(source, files, services);
-    const root = tree.openRoot(SUPERUSER);
-    const user = resolveUser(
-      record.user,
-      readTextFile(root, "/etc/passwd", limits.PASSWD_BYTES_MAX) ?? "",
-      readTextFile(root, "/etc/group", limits.PASSWD_BYTES_MAX) ?? "",
-    );
-    const env = needsHome ? [...record.env, `HOME=${user.home}`] : record.env;
-    const { workdir } = record;
-    if (!tree.isDirectory(workdir)) {
-      throw new WpodError(
-        "WORKDIR_NOT_FOUND",
-        `workdir "${workdir}" does not exist on container ${record.id.slice(0, 12)}`,
-      );
-    }
-    const preopens = preopensOf(record);
-    for (const { path } of preopens) {
-      if (!tree.isDirectory(path)) {
-        throw new WpodError(
-          "USAGE",
-          `annotation ${PREOPENS_ANNOTATION}: the container has no directory "${path}"`,
-        );
-      }
-    }
-    const argv = [record.path, ...record.args];
-    const searchPath = env.find((line) => line.startsWith("PATH="))?.slice("PATH=".length) ?? "";
-    const { module: given } = source;
-    const program: FoundProgram =
-      given === undefined || record.entrypoint[0] !== given.name
-        ? findProgram(root, argv, { searchPath, workdir })
-        : { path: given.name, argv, read: () => given.bytes, device: 0n };
-    const ofImage =
-      source.image !== undefined && program.device === tree.root.device && files.snapshot === undefined;
-    const { module, startsInWorkdir } = this.#modules.compile(
+    const { image } = source;
+    const isAsInImage = (device: bigint) =>
+      image !== undefined && device === tree.root.device && files.snapshot === undefined;
+    return prepareProgram(
+      tree.openRoot(SUPERUSER),
       {
-        read: program.read,
-        key: ofImage ? `${source.image!.id}:${program.path}` : undefined,
-        source: {
-          path: source.module === undefined ? program.path : source.given,
-          image: source.image && { name: record.image, platform: source.image.platform },
-        },
+        ...this.#wish(source, record),
+        ...wishes,
+        argv: [record.path, ...record.args],
+        env: record.env,
+        workdir: record.workdir,
+        user: record.user,
+        given: givenModule(source, record),
+        key: ({ path, device }) => (isAsInImage(device) ? `${image!.id}:${path}` : undefined),
       },
-      { memoryBytesMax: record.limits.memoryBytesMax, workdir },
+      this.#modules,
     );
-    if (!startsInWorkdir) {
-      onWarning?.(
-        `${program.path} can't be told its working directory: relative paths begin at /, not at ${workdir}; give it absolute ones`,
-      );
-    }
+  }
+
+  /** The same for a second program, in files that may have changed since. */
+  #prepareExec(
+    source: Source,
+    record: EngineRecord,
+    command: readonly string[],
+    options: ExecOptions,
+    root: OpenFile,
+  ): Prepared {
+    const { env, workdir, user } = options;
+    const plan = planProcess(
+      { Env: record.env, WorkingDir: record.workdir, User: record.user },
+      { entrypoint: command, env, workdir, user, hostname: record.hostname },
+    );
+    const wish = this.#wish(source, record);
+    return prepareProgram(
+      root,
+      { ...wish, ...plan, onWarning: undefined, given: givenModule(source, plan), key: () => undefined },
+      this.#modules,
+    );
+  }
+
+  #wish(
+    source: Source,
+    record: EngineRecord,
+  ): Pick<ProgramWish, "containerId" | "annotations" | "memoryBytesMax" | "source"> {
+    const { image, module, given } = source;
     return {
-      module,
-      process: {
-        argv: program.argv,
-        // Some programs (all of Go's) take their working directory from there; preview 1 has no other way to tell them.
-        env:
-          workdir === "/" || env.some((line) => line.startsWith("PWD="))
-            ? [...env]
-            : [...env, `PWD=${workdir}`],
-        credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
-        preopens,
-        descriptorsMax: limits.DESCRIPTORS_MAX,
-      },
+      containerId: record.id,
+      annotations: record.annotations,
+      memoryBytesMax: record.limits.memoryBytesMax,
+      source: ({ path }) => ({
+        path: path === module?.name ? given : path,
+        image: image && { name: record.image, platform: image.platform },
+      }),
     };
   }
 }
 
-/** Annotation that names the directories a program finds open: `name=/path,name=/path`; else it is `/`. */
-const PREOPENS_ANNOTATION = "wpod.preopens";
-
-function preopensOf(record: EngineRecord): { name: string; path: string }[] {
-  const annotation = record.annotations[PREOPENS_ANNOTATION];
-  if (annotation === undefined) return [{ name: "/", path: "/" }];
-  return annotation
-    .split(",")
-    .filter((pair) => pair !== "")
-    .map((pair) => {
-      const equals = pair.lastIndexOf("=");
-      if (equals <= 0) {
-        throw new WpodError("USAGE", `annotation ${PREOPENS_ANNOTATION}: "${pair}" is not NAME=/PATH`);
-      }
-      return { name: pair.slice(0, equals), path: pair.slice(equals + 1) };
-    });
+/** The module that a container without an image is made of is in none of its files. */
+function givenModule({ module }: Source, { entrypoint }: { entrypoint: readonly string[] }): Source["module"] {
+  return entrypoint[0] === module?.name ? module : undefined;
 }
+
+/** What the caller of a run wants beyond its record. */
+type StartWishes = Pick<ProgramWish, "needsHome" | "onWarning">;
 
 function placementOf(text: string | undefined): Placement {
   if (text === undefined || text === "" || text === "worker") return "worker";

@@ -1,16 +1,20 @@
 /** One program that runs for a container: its worker, its streams, and how it ended. */
-import type { Worker } from "node:worker_threads";
+import type { MessagePort, Worker } from "node:worker_threads";
 import { Bell } from "../core/ipc/bell.ts";
 import type {
   ExitMessage,
   ProcessSpec,
+  RecallMessage,
+  StandardStreams,
   StartMessage,
   TreePlace,
   WorkerMessage,
 } from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 import type { Ending } from "./exit-state.ts";
+import { interruptUntil } from "./interrupt.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
+import type { GuestThreads } from "./guest-threads.ts";
 import { joinTerminal, type TerminalJoint, type TerminalPlan } from "./terminal.ts";
 import type { InputSource, OutputTarget, TerminalSize } from "./types.ts";
 import { takeWorker } from "./worker-entry.ts";
@@ -27,6 +31,9 @@ export interface GuestStart {
   module: WebAssembly.Module;
   process: ProcessSpec;
   place: TreePlace;
+  memory?: StartMessage["memory"];
+  /** Of a program that may start some. */
+  threads?: GuestThreads | undefined;
   log: StartMessage["log"];
   keepFiles: boolean;
 }
@@ -56,6 +63,7 @@ interface Joints {
 export class GuestProcess {
   /** Rung for whatever it may be waiting for. */
   readonly bell = new Bell();
+  readonly #recall = new Int32Array(new SharedArrayBuffer(4));
   readonly #joints: Joints;
   readonly #terminal: TerminalJoint | undefined;
   readonly #started = Promise.withResolvers<void>();
@@ -63,6 +71,7 @@ export class GuestProcess {
   /** Its thread has ended, which takes some milliseconds longer than its program. */
   readonly #gone = Promise.withResolvers<void>();
   #worker: Worker | undefined;
+  #threads: GuestThreads | undefined;
   #ending: Ending | undefined;
   #exit: ExitMessage | undefined;
   #draining = false;
@@ -100,23 +109,36 @@ export class GuestProcess {
     return this.#gone.promise;
   }
 
-  start(parts: GuestStart): void {
+  /** Its streams, for whichever thread is to open them. */
+  streamsWith(log: StartMessage["log"]): StandardStreams {
     const { stdin, stdout, stderr } = this.#joints;
+    return { stdio: [stdin.spec, stdout.spec, stderr.spec], terminal: this.#terminal?.buffers, log };
+  }
+
+  start(parts: GuestStart): void {
+    const { threads, ...plain } = parts;
     const worker = takeWorker();
     this.#worker = worker;
+    this.#threads = threads;
     worker.on("message", (message: WorkerMessage) => this.#hear(message));
     worker.on("error", (error) => this.#endAs(endingOf(error)));
     worker.once("exit", () => {
-      this.#gone.resolve();
+      const others = threads?.terminate() ?? Promise.resolve();
+      void others.then(() => this.#gone.resolve());
       void this.#finish();
     });
     const message: StartMessage = {
       kind: "start",
-      ...parts,
-      stdio: [stdin.spec, stdout.spec, stderr.spec],
-      terminal: this.#terminal?.buffers,
+      ...plain,
+      ...this.streamsWith(parts.log),
+      threads: threads?.spec,
       bell: this.bell.buffer,
+      recall: this.#recall.buffer,
     };
+    threads?.begin(message, {
+      hear: (from) => this.#hear(from),
+      fail: (error) => void this.end(endingOf(error), false),
+    });
     const snapshot = parts.place.kind === "here" ? parts.place.files.snapshot : undefined;
     worker.postMessage(message, snapshot === undefined ? [] : buffersOf(snapshot));
   }
@@ -125,6 +147,16 @@ export class GuestProcess {
   resize(size: TerminalSize): boolean {
     this.#terminal?.resize(size);
     return this.#terminal !== undefined;
+  }
+
+  /** Has it move its files, at the next instant at which it can; `moved` comes true when it has. */
+  recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    worker.postMessage(message, [message.port]);
+    Atomics.store(this.#recall, 0, 1);
+    this.bell.ring();
+    interruptUntil(worker, moved);
   }
 
   /** It won't start after all. */
@@ -138,17 +170,22 @@ export class GuestProcess {
     this.#endAs(ending);
     if (dropOutput) this.#dropOutput();
     this.#lastOutput ??= setTimeout(() => this.#dropOutput(), LAST_OUTPUT_WAIT_MS);
-    await this.#worker.terminate();
+    await Promise.all([this.#worker.terminate(), this.#threads?.terminate()]);
   }
 
   #hear(message: WorkerMessage): void {
-    if (message.kind === "started") {
-      this.#started.resolve();
-      return;
-    }
+    if (message.kind === "started") this.#started.resolve();
+    else if (message.kind === "spawn") this.#threads?.spawn(message);
+    else if (message.kind === "exit") this.#hearEnd(message);
+  }
+
+  /** Of its program, in whichever thread: the first one counts, and ends the others. */
+  #hearEnd(message: ExitMessage): void {
+    if (this.#exit !== undefined) return;
     this.#exit = message;
     this.#endAs(message.outcome);
     void this.#worker?.terminate();
+    void this.#threads?.terminate();
     // The guest is done and its last word is here: nobody has to wait for the thread's own end.
     void this.#finish();
   }

@@ -1,5 +1,5 @@
 /** The kernel of this engine, in a worker of its own: started when the first container needs it. */
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { assert, WpodError } from "../core/error.ts";
 import { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
@@ -11,7 +11,8 @@ import {
   type NumberedAnswer,
   type NumberedRequest,
 } from "../core/kernel/kernel-messages.ts";
-import type { FilesSpec, ProcessSpec, TreePlace } from "../core/kernel/spec.ts";
+import { STDIO_COUNT } from "../core/kernel/remote/shared-files.ts";
+import type { FilesSpec, ProcessSpec, RecallMessage, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 
 const ENTRY = new URL("../worker/kernel.worker.ts", import.meta.url);
@@ -46,7 +47,12 @@ export class KernelHost implements AsyncDisposable {
   }
 
   /** A seat for a program that isn't there yet: it may ask as soon as it runs. */
-  async seat(key: string, process: ProcessSpec, bell: Bell = this.#ownBell): Promise<Seat> {
+  async seat(
+    key: string,
+    process: ProcessSpec,
+    bell: Bell = this.#ownBell,
+    streams: StandardStreams | undefined = undefined,
+  ): Promise<Seat> {
     const client = this.#takeClient();
     const mailbox = Mailbox.create();
     try {
@@ -58,12 +64,68 @@ export class KernelHost implements AsyncDisposable {
         bell: bell.buffer,
         credentials: process.credentials,
         preopens: process.preopens,
-        handlesMax: process.descriptorsMax,
+        handlesMax: process.descriptorsMax + (streams === undefined ? 0 : STDIO_COUNT),
+        streams,
       });
     } catch (error) {
       this.#freeClients.push(client);
       throw error;
     }
+    return {
+      client,
+      place: { kind: "kernel", gate: this.#gate.buffer, client, mailbox: mailbox.buffer },
+    };
+  }
+
+  /**
+   * A running program comes, and its files with it.
+   * @param bring has it sent here
+   * @param gone when its thread has ended: nothing will come then
+   * @throws WpodError CONTAINER_STATE when it has ended first
+   */
+  async takeOver(
+    key: string,
+    files: FilesSpec,
+    process: ProcessSpec,
+    bell: Bell,
+    gone: Promise<void>,
+    bring: (message: RecallMessage<MessagePort>, arrived: Promise<unknown>) => void,
+  ): Promise<Seat> {
+    const client = this.#takeClient();
+    const mailbox = Mailbox.create();
+    const place = { gate: this.#gate.buffer, client, mailbox: mailbox.buffer };
+    const { port1, port2 } = new MessageChannel();
+    const arrived = this.#ask(
+      {
+        kind: "expect",
+        client,
+        key,
+        files: { ...files, snapshot: undefined },
+        owner: process.credentials,
+        mailbox: mailbox.buffer,
+        bell: bell.buffer,
+        handlesMax: process.descriptorsMax,
+      },
+      undefined,
+      port1,
+    );
+    bring({ kind: "recall", ...place, port: port2 }, arrived);
+    const forget = () => void this.#ask({ kind: "forget", client }).catch(() => {});
+    void gone.then(forget);
+    try {
+      await arrived;
+    } catch (error) {
+      this.#freeClients.push(client);
+      throw error;
+    }
+    return { client, place: { kind: "kernel", ...place } };
+  }
+
+  /** One for a further thread of a program. It may ask at once: nobody has to wait for the kernel's answer. */
+  seatThread({ client: peer }: Seat): Seat {
+    const client = this.#takeClient();
+    const mailbox = Mailbox.create();
+    this.#ask({ kind: "attach-thread", client, peer, mailbox: mailbox.buffer }).catch(() => {});
     return {
       client,
       place: { kind: "kernel", gate: this.#gate.buffer, client, mailbox: mailbox.buffer },
@@ -88,6 +150,7 @@ export class KernelHost implements AsyncDisposable {
   async #ask(
     request: KernelRequest,
     moved: FileSystemState | undefined = undefined,
+    port: MessagePort | undefined = undefined,
   ): Promise<FileSystemState | undefined> {
     if (this.#failure !== undefined) throw this.#failure;
     const worker = this.#start();
@@ -95,8 +158,12 @@ export class KernelHost implements AsyncDisposable {
     const answered = Promise.withResolvers<FileSystemState | undefined>();
     this.#pending.set(id, answered);
     worker.ref();
-    const message: NumberedRequest = { id, request };
-    worker.postMessage(message, moved === undefined ? [] : buffersOf(moved));
+    const message: NumberedRequest<MessagePort> =
+      port === undefined ? { id, request } : { id, request, port };
+    worker.postMessage(message, [
+      ...(moved === undefined ? [] : buffersOf(moved)),
+      ...(port === undefined ? [] : [port]),
+    ]);
     this.#gate.knock(CONTROL_CLIENT);
     return answered.promise;
   }

@@ -1,16 +1,21 @@
 /** A container that this process hosts: its worker, its streams, its record. */
+import type { OpenFile } from "../../shim/abi/system.ts";
 import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
-import type { FilesSpec, ProcessSpec } from "../core/kernel/spec.ts";
+import type { FilesSpec, ProcessSpec, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
-import type { FileSystemState } from "../core/vfs/snapshot.ts";
 import { explainImports } from "../core/wasm/explain.ts";
+import { makeMemory } from "../core/wasm/imported-memory.ts";
+import type { MemoryType } from "../core/wasm/memory-type.ts";
 import { stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import { type GuestEnd, GuestProcess } from "./guest-process.ts";
+import { GuestThreads } from "./guest-threads.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
-import type { Compiled } from "./modules.ts";
+import { THREADS_MAX } from "./limits.ts";
+import { LiveFiles } from "./live-files.ts";
+import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { checkTerminalSize, type TerminalPlan } from "./terminal.ts";
 import type {
@@ -18,17 +23,12 @@ import type {
   ContainerFiles,
   ContainerInfo,
   ContainerStatus,
+  ExecOptions,
+  ExecResult,
   Placement,
   RunOptions,
   RunResult,
 } from "./types.ts";
-
-/** What it takes to start: found out before anything is written down. */
-export interface Prepared {
-  process: ProcessSpec;
-  /** Compiled with its memory capped already. */
-  module: Compiled["module"];
-}
 
 export interface ContainerParts {
   record: EngineRecord;
@@ -41,6 +41,8 @@ export interface ContainerParts {
   files: FilesSpec;
   /** Finds its program in these files; throws a WpodError when it can't run. */
   prepare: (files: FilesSpec) => Prepared;
+  /** The same for a second program, in the files as they are now. */
+  prepareExec: (command: readonly string[], options: ExecOptions, root: OpenFile) => Prepared;
   kernel: KernelHost;
   /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
   placement: Placement;
@@ -59,8 +61,10 @@ export class LocalContainer implements Container {
   #starting = false;
   #guest: GuestProcess | undefined;
   #isOver = false;
-  /** Its program's, when its files are with the kernel. */
-  #seat: Seat | undefined;
+  /** Its files, while it runs. */
+  #live: LiveFiles | undefined;
+  /** Programs beside its first. */
+  readonly #others = new Set<GuestProcess>();
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -132,16 +136,28 @@ export class LocalContainer implements Container {
   }
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax, terminal, logLimits, running, placement } = this.#parts;
+    const { options, collectBytesMax, terminal, logLimits, running, placement, kernel } = this.#parts;
     const { stdin, stdout, stderr } = options;
+    const { logPath } = this.#record;
+    const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
+    const memory = memoryOf(prepared);
     const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
+    const streams = prepared.threaded ? guest.streamsWith(log) : undefined;
+    let place: TreePlace;
     try {
-      if (placement === "kernel") this.#seat = await this.#moveToKernel(prepared.process, files, guest);
+      this.#live = new LiveFiles(kernel, this.id, files, {
+        process: prepared.process,
+        bell: guest.bell,
+        gone: guest.gone,
+        streams,
+        recall: (message, moved) => guest.recall(message, moved),
+      });
+      place = await this.#live.placeFirst(placement === "kernel" || prepared.threaded);
       this.#checkStart();
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     } catch (error) {
       guest.cancel();
-      await this.#leaveKernel(false);
+      await this.#live?.close(false);
       throw error;
     }
     this.#guest = guest;
@@ -149,42 +165,72 @@ export class LocalContainer implements Container {
     void guest.started.then(() => this.#started.resolve());
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
     void guest.gone.then(() => running.delete(this));
-    const { logPath } = this.#record;
     guest.start({
       module,
+      memory,
+      threads: threadsOf(kernel, prepared.process, place, streams),
       process: prepared.process,
-      place: this.#seat?.place ?? { kind: "here", files },
-      log: logPath === undefined ? undefined : { path: logPath, limits: logLimits },
+      place,
+      log,
       keepFiles: options.keepFiles ?? true,
     });
     this.#files = undefined;
     this.#watch(options);
   }
 
-  async #moveToKernel(process: ProcessSpec, files: FilesSpec, guest: GuestProcess): Promise<Seat> {
-    const { kernel } = this.#parts;
-    await kernel.openTree(this.id, files, process.credentials);
+  /** Its other programs end with its first; then the kernel's state of its files is the last. */
+  async #comeHome(end: GuestEnd): Promise<GuestEnd> {
+    const live = this.#live!;
+    this.#live = undefined;
+    if (!live.isShared) return end;
+    const others = [...this.#others];
+    await Promise.all(others.map((guest) => guest.end({ kind: "signal", signal: "SIGKILL" }, false)));
+    await Promise.all([this.#guest!, ...others].map(({ gone }) => gone));
+    const kept = await live.close(this.#parts.options.keepFiles ?? true);
+    return { ...end, snapshot: end.snapshot ?? kept };
+  }
+
+  async exec(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    const live = this.#live;
+    if (live === undefined || !this.#isRunning) throw notRunning(this.name);
+    const prepared = this.#parts.prepareExec(command, options, await live.look());
+    const module = await prepared.module;
+    const { stdin, stdout, stderr, signal } = options;
+    const collectBytesMax = options.outputBytesMax ?? this.#parts.collectBytesMax;
+    const memory = memoryOf(prepared);
+    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
+    const streams = prepared.threaded ? guest.streamsWith(undefined) : undefined;
+    let seat: Seat;
     try {
-      return await kernel.seat(this.id, process, guest.bell);
+      seat = await live.join(prepared.process, guest.bell, streams);
+      if (this.#live === undefined) throw notRunning(this.name);
+      if (signal?.aborted) throw aborted(this.name, signal);
     } catch (error) {
-      await kernel.closeTree(this.id, false);
+      guest.cancel();
       throw error;
     }
-  }
-
-  /** Takes back what the kernel has of it. Undefined where it has nothing, or nothing is kept. */
-  async #leaveKernel(keep: boolean): Promise<FileSystemState | undefined> {
-    const seat = this.#seat;
-    if (seat === undefined) return undefined;
-    this.#seat = undefined;
-    await this.#parts.kernel.leave(seat);
-    return this.#parts.kernel.closeTree(this.id, keep);
-  }
-
-  async #comeHome(end: GuestEnd): Promise<GuestEnd> {
-    if (this.#seat === undefined) return end;
-    await this.#guest!.gone;
-    return { ...end, snapshot: await this.#leaveKernel(this.#parts.options.keepFiles ?? true) };
+    this.#others.add(guest);
+    const { place } = seat;
+    guest.start({
+      module,
+      memory,
+      threads: threadsOf(this.#parts.kernel, prepared.process, place, streams),
+      process: prepared.process,
+      place,
+      log: undefined,
+      keepFiles: false,
+    });
+    const release = endWith(options, (ending) => void guest.end(ending, signal?.aborted ?? false));
+    const end = await guest.ended;
+    release();
+    await guest.gone;
+    this.#others.delete(guest);
+    await live.leave(seat);
+    if (end.ending.kind === "imports") throw explainImports(end.ending.missing, command[0] ?? "");
+    if (signal?.aborted && end.ending.kind === "signal") throw aborted(this.name, signal);
+    if (end.failure !== undefined) throw end.failure.error;
+    const { stdout: out, stderr: err, truncated } = end;
+    return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
   }
 
   wait(): Promise<RunResult> {
@@ -194,9 +240,7 @@ export class LocalContainer implements Container {
   async kill(signal = "SIGTERM"): Promise<void> {
     const parsed = parseSignal(signal);
     if (parsed === undefined) throw new WpodError("USAGE", `invalid signal: ${signal}`);
-    if (!this.#isRunning) {
-      throw new WpodError("CONTAINER_STATE", `container "${this.name}" is not running`);
-    }
+    if (!this.#isRunning) throw notRunning(this.name);
     if (parsed.action === "stop") {
       throw new WpodError("UNSUPPORTED", `${parsed.name} can't pause a container yet`);
     }
@@ -254,16 +298,7 @@ export class LocalContainer implements Container {
 
   /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
   #watch(options: RunOptions): void {
-    const timer =
-      options.timeoutMs === undefined || options.timeoutMs <= 0
-        ? undefined
-        : setTimeout(() => void this.#end({ kind: "timeout" }), options.timeoutMs);
-    const abort = () => void this.#end({ kind: "signal", signal: "SIGKILL" });
-    options.signal?.addEventListener("abort", abort, { once: true });
-    const release = () => {
-      clearTimeout(timer);
-      options.signal?.removeEventListener("abort", abort);
-    };
+    const release = endWith(options, (ending) => void this.#end(ending));
     this.#ended.promise.then(release, release);
   }
 
@@ -334,6 +369,44 @@ export class LocalContainer implements Container {
   }
 }
 
+/** Lets the caller's time-out and abort signal end something. Answers what lets go of both. */
+function endWith(
+  { timeoutMs, signal }: Pick<RunOptions, "timeoutMs" | "signal">,
+  end: (ending: Ending) => void,
+): () => void {
+  const timer =
+    timeoutMs === undefined || timeoutMs <= 0
+      ? undefined
+      : setTimeout(() => end({ kind: "timeout" }), timeoutMs);
+  const abort = () => end({ kind: "signal", signal: "SIGKILL" });
+  signal?.addEventListener("abort", abort, { once: true });
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  };
+}
+
+function notRunning(name: string): WpodError {
+  return new WpodError("CONTAINER_STATE", `container "${name}" is not running`);
+}
+
 function aborted(name: string, signal: AbortSignal): WpodError {
   return new WpodError("ABORTED", `container "${name}" was aborted`, { cause: signal.reason });
+}
+
+/** A shared memory is made here: all threads get it. Another one its program makes. @throws WpodError MEMORY_LIMIT */
+function memoryOf({ memory }: Prepared): WebAssembly.Memory | MemoryType | undefined {
+  return memory?.shared ? makeMemory(memory) : memory;
+}
+
+/** @param streams undefined for a program that can't start any */
+function threadsOf(
+  kernel: KernelHost,
+  process: ProcessSpec,
+  place: TreePlace,
+  streams: StandardStreams | undefined,
+): GuestThreads | undefined {
+  if (streams === undefined || place.kind !== "kernel") return undefined;
+  const seat = { client: place.client, place };
+  return new GuestThreads({ kernel, seat, process, streams, countMax: THREADS_MAX });
 }

@@ -132,6 +132,29 @@ export interface RunResult extends ExitState {
   container: Container;
 }
 
+/** A second program in a running container: what isn't said is as for its first. */
+export interface ExecOptions {
+  /** Over the container's. */
+  env?: Readonly<Record<string, string>>;
+  workdir?: string;
+  user?: string;
+  stdin?: InputSource;
+  stdout?: OutputTarget;
+  stderr?: OutputTarget;
+  /** Ends it at once; the promise then rejects with code ABORTED. */
+  signal?: AbortSignal;
+  /** Kills it after this long: exit 137. */
+  timeoutMs?: number;
+  /** Bytes of each stream that the result collects. */
+  outputBytesMax?: number;
+}
+
+export interface ExecResult extends ExitState {
+  stdout: Uint8Array;
+  stderr: Uint8Array;
+  truncated: boolean;
+}
+
 /** The `node:fs` API of a container's files: memfs's `Volume` over the container's own tree. */
 export type ContainerFiles = import("memfs").Volume;
 
@@ -142,6 +165,11 @@ export interface Container {
   status(): ContainerStatus;
   /** Starts it; answers when the guest's program runs. */
   start(): Promise<void>;
+  /**
+   * Runs a second program in it, beside the first: the same files and limits. It ends when the container does.
+   * Rejects with CONTAINER_STATE when the container doesn't run, and with what is wrong with the program.
+   */
+  exec(command: readonly string[], options?: ExecOptions): Promise<ExecResult>;
   /** When it has ended. */
   wait(): Promise<RunResult>;
   /** SIGKILL ends it at once; others do what their default action is for a guest without handlers. Default SIGTERM. */

@@ -1,30 +1,42 @@
 /** The thread of a container's program: joins the shim, the container's tree and its streams, and runs the module. */
-import { parentPort } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 import type { OpenFile, Preopen, System } from "../../shim/abi/system.ts";
 import { runProgram } from "../../shim/preview1/program.ts";
-import { Bell } from "../core/ipc/bell.ts";
+import type { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import { BufferSource, NULL_SINK } from "../core/kernel/buffer-stream.ts";
-import { assembleTree } from "../core/kernel/container-tree.ts";
+import { assembleTree, type ContainerTree } from "../core/kernel/container-tree.ts";
+import { AttentiveBell, HandOver } from "../core/kernel/hand-over.ts";
 import { openPreopens } from "../core/kernel/kernel.ts";
+import { ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
 import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
-import type { ExitMessage, Outcome, StartMessage, StreamSpec, TreePlace } from "../core/kernel/spec.ts";
+import type {
+  ExitMessage,
+  Outcome,
+  RecallMessage,
+  StartMessage,
+  StreamSpec,
+  TreePlace,
+} from "../core/kernel/spec.ts";
 import { type ByteSink, StreamFile } from "../core/kernel/stream.ts";
 import type { LogStream } from "../core/log/cri.ts";
 import type { TerminalBuffers } from "../core/terminal/control-block.ts";
 import { TerminalFile } from "../core/terminal/terminal-file.ts";
 import { buffersOf, takeSnapshot } from "../core/vfs/snapshot.ts";
 import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
+import { makeMemory } from "../core/wasm/imported-memory.ts";
 import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { LogFile } from "../node/log/log-file.ts";
 import { DirectSink } from "../node/stdio/direct-sink.ts";
 import { treeServices } from "../node/tree-services.ts";
+
+import { isThreaded, startThread } from "./threaded-program.ts";
 
 type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
 
@@ -36,7 +48,11 @@ const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCo
 parentPort!.once("message", (message: StartMessage) => start(message));
 
 function start(message: StartMessage): void {
-  const bell = new Bell(message.bell);
+  if (isThreaded(message)) {
+    startThread(message, parentPort!, keepCode);
+    return;
+  }
+  const bell = new AttentiveBell(message.bell);
   const log = message.log && new LogFile(message.log.path, message.log.limits, realtimeNs);
   const stdio = message.terminal
     ? terminalStreams(message.terminal, bell, log)
@@ -46,6 +62,8 @@ function start(message: StartMessage): void {
   const tree =
     place.kind === "here" ? assembleTree(place.files, treeServices(credentials), stdio) : undefined;
   const { preopens } = message.process;
+  const attention = tree && listen(message.recall, tree, bell, stdio);
+  bell.attention = attention;
   const system: System = new ProgramSystem({
     args: message.process.argv,
     environ: message.process.env,
@@ -57,6 +75,7 @@ function start(message: StartMessage): void {
     clocks: HOST_CLOCKS,
     bell,
     random: fillRandom,
+    attention,
   });
   parentPort!.postMessage({ kind: "started" });
   const ended = runProgram<ProgramEnd["outcome"]>(
@@ -65,10 +84,11 @@ function start(message: StartMessage): void {
     message.process.descriptorsMax,
     (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
     { kind: "exit", status: 0 },
+    { memory: message.memory && ownMemory(message.memory) },
   );
   if (ended.outcome.kind === "trap") reportTrap(stdio[2], ended.outcome);
   log?.close();
-  const snapshot = message.keepFiles && tree !== undefined ? takeSnapshot(tree.root) : undefined;
+  const snapshot = message.keepFiles && attention?.isHere ? takeSnapshot(tree!.root) : undefined;
   const refused = ended.exports?.[MEMORY_REFUSED_EXPORT] as WebAssembly.Global | undefined;
   const exit: ExitMessage = {
     kind: "exit",
@@ -78,6 +98,11 @@ function start(message: StartMessage): void {
   };
   keepCode?.();
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
+}
+
+/** An unshared memory can't be sent: it is made here. */
+function ownMemory(memory: NonNullable<StartMessage["memory"]>): WebAssembly.Memory {
+  return memory instanceof WebAssembly.Memory ? memory : makeMemory(memory);
 }
 
 type StandardFiles = [OpenFile, OpenFile, OpenFile];
@@ -99,20 +124,38 @@ function terminalStreams(buffers: TerminalBuffers, bell: Bell, log: LogFile | un
   return [terminal, terminal, terminal];
 }
 
+/** The engine may want the files in another thread: it tells by a flag, and by an interrupt. */
+function listen(recall: SharedArrayBuffer, tree: ContainerTree, bell: Bell, stdio: StandardFiles): HandOver {
+  const attention = new HandOver(new Int32Array(recall), tree, () => {
+    const received = receiveMessageOnPort(parentPort!) as { message: RecallMessage<MessagePort> } | undefined;
+    if (received === undefined) return undefined;
+    const { port, ...place } = received.message;
+    const gate = new Gate(place.gate);
+    return {
+      connection: connect(place, bell, stdio),
+      send(message, buffers) {
+        port.postMessage(message, buffers);
+        gate.knock(CONTROL_CLIENT);
+      },
+    };
+  });
+  (globalThis as Record<symbol, unknown>)[ATTEND] = () => attention.interrupt();
+  return attention;
+}
+
+function connect(place: Omit<KernelPlace, "kind">, bell: Bell, stdio: StandardFiles): Connection {
+  const { gate, client, mailbox } = place;
+  return new Connection({ mailbox: new Mailbox(mailbox), gate: new Gate(gate), client, bell, stdio });
+}
+
 /** What a client of a kernel finds open has the first handles, in order. */
 function joinKernel(
   place: KernelPlace,
   preopens: readonly { name: string }[],
   bell: Bell,
-  stdio: readonly [OpenFile, OpenFile, OpenFile],
+  stdio: StandardFiles,
 ): Preopen[] {
-  const connection = new Connection({
-    mailbox: new Mailbox(place.mailbox),
-    gate: new Gate(place.gate),
-    client: place.client,
-    bell,
-    stdio,
-  });
+  const connection = connect(place, bell, stdio);
   return preopens.map(({ name }) => ({
     name,
     directory: new RemoteDirectory(connection, connection.takeHandle()),

@@ -1,16 +1,33 @@
 /** The thread of the kernel: serves whoever knocks, and sleeps when nobody does. */
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { Gate } from "../core/ipc/gate.ts";
+import type { HandOverMessage } from "../core/kernel/hand-over.ts";
 import { Kernel } from "../core/kernel/kernel.ts";
 import { KernelControl } from "../core/kernel/kernel-control.ts";
-import { CONTROL_CLIENT, type NumberedAnswer, type NumberedRequest } from "../core/kernel/kernel-messages.ts";
+import {
+  CONTROL_CLIENT,
+  type ExpectRequest,
+  type KernelAnswer,
+  type NumberedAnswer,
+  type NumberedRequest,
+} from "../core/kernel/kernel-messages.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { treeServices } from "../node/tree-services.ts";
+import { openKernelStreams } from "./streams.ts";
 
+/** A running program whose files will come. */
+interface Expected {
+  id: number;
+  request: ExpectRequest;
+  source: MessagePort;
+}
+
+const DONE: KernelAnswer = { kind: "done", snapshot: undefined };
+const expected = new Map<number, Expected>();
 const port = parentPort!;
 const gate = new Gate(workerData as SharedArrayBuffer);
 const kernel = new Kernel(gate);
-const control = new KernelControl(kernel, treeServices);
+const control = new KernelControl(kernel, treeServices, openKernelStreams);
 kernel.onMessages(CONTROL_CLIENT, readMessages);
 
 // It never goes back to its event loop: a client is answered sooner, and nothing here waits for events.
@@ -21,12 +38,48 @@ for (;;) {
 
 function readMessages(): void {
   for (;;) {
-    const received = receiveMessageOnPort(port) as { message: NumberedRequest } | undefined;
-    if (received === undefined) return;
-    const { id, request } = received.message;
-    const answer = control.handle(request);
-    const reply: NumberedAnswer = { id, answer };
-    const snapshot = answer.kind === "done" ? answer.snapshot : undefined;
-    port.postMessage(reply, snapshot === undefined ? [] : buffersOf(snapshot));
+    const received = receiveMessageOnPort(port) as { message: NumberedRequest<MessagePort> } | undefined;
+    if (received === undefined) break;
+    read(received.message);
   }
+  for (const program of expected.values()) takeOver(program);
+}
+
+function read({ id, request, port: source }: NumberedRequest<MessagePort>): void {
+  if (request.kind === "expect") {
+    expected.set(request.client, { id, request, source: source! });
+  } else if (request.kind === "forget") {
+    forget(request.client);
+    answer(id, DONE);
+  } else answer(id, control.handle(request));
+}
+
+function takeOver({ id, request, source }: Expected): void {
+  const received = receiveMessageOnPort(source) as { message: HandOverMessage } | undefined;
+  if (received === undefined) return;
+  expected.delete(request.client);
+  source.close();
+  answer(id, control.takeOver(request, received.message));
+}
+
+function forget(client: number): void {
+  const program = expected.get(client);
+  if (program === undefined) return;
+  // It may have sent its files just before it ended.
+  takeOver(program);
+  if (!expected.has(client)) return;
+  expected.delete(client);
+  program.source.close();
+  answer(program.id, {
+    kind: "refused",
+    code: "CONTAINER_STATE",
+    message: "the program has ended",
+    hint: undefined,
+  });
+}
+
+function answer(id: number, given: KernelAnswer): void {
+  const reply: NumberedAnswer = { id, answer: given };
+  const snapshot = given.kind === "done" ? given.snapshot : undefined;
+  port.postMessage(reply, snapshot === undefined ? [] : buffersOf(snapshot));
 }

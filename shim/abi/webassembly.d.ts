@@ -4,8 +4,15 @@
  * @see https://webassembly.github.io/spec/js-api/
  */
 declare namespace WebAssembly {
+  interface MemoryDescriptor {
+    initial: number | bigint;
+    maximum?: number | bigint;
+    shared?: boolean;
+    /** Numbers are bigints for "i64". */
+    address?: "i32" | "i64";
+  }
   class Memory {
-    constructor(descriptor: { initial: number; maximum?: number; shared?: boolean });
+    constructor(descriptor: MemoryDescriptor);
     readonly buffer: ArrayBuffer | SharedArrayBuffer;
     grow(deltaPages: number): number;
   }

@@ -54,11 +54,13 @@ export function runProgram<Ended>(
     exports = instance.exports;
     const memory = exports.memory ?? parts.memory;
     if (memory instanceof WebAssembly.Memory) guest.memory.attach(memory);
+    if (system.attention !== undefined) system.attention.inHost = false;
     enter(exports, parts.thread);
     returns = true;
   } catch (caught) {
     thrown = caught;
   } finally {
+    if (system.attention !== undefined) system.attention.inHost = true;
     guest.close();
   }
   if (guest.ended !== undefined) thrown = guest.ended.thrown;

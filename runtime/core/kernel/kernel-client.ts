@@ -57,6 +57,7 @@ export class KernelClient {
   }
 
   #perform(operation: number): number {
+    if (operation === Operation.join) return 0;
     const { numbers } = this.mailbox;
     const file = this.handles.get(numbers[Place.handle]!);
     if (file === undefined) return -Errno.EBADF;

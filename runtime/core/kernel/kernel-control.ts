@@ -1,28 +1,46 @@
 /** The engine's requests to a kernel: trees and clients come and go. */
+import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import { Bell } from "../ipc/bell.ts";
 import { Mailbox } from "../ipc/mailbox.ts";
 import { type FileSystemState, takeSnapshot } from "../vfs/snapshot.ts";
-import { assembleTree, type TreeServices } from "./container-tree.ts";
+import { assembleTree, type ContainerTree, type MovedFiles, type TreeServices } from "./container-tree.ts";
+import type { HandOverMessage } from "./hand-over.ts";
 import { type Kernel, openPreopens } from "./kernel.ts";
-import type { KernelAnswer, KernelRequest } from "./kernel-messages.ts";
+import type { ExpectRequest, KernelAnswer, KernelRequest } from "./kernel-messages.ts";
+import { type MovedHostFile, openMoved } from "./moved-files.ts";
+import type { StandardStreams } from "./spec.ts";
 import { StdioAlias } from "./stdio-alias.ts";
 
 /** What a tree needs of its thread; let go of when the tree is closed. */
 export type ServicesOpener = (owner: { uid: number; gid: number }) => TreeServices & Disposable;
 
+/** Standard streams of a program with threads. Their calls never wait. */
+export interface OpenStreams {
+  readonly files: readonly [OpenFile, OpenFile, OpenFile];
+  close(): void;
+}
+export type StreamsOpener = (streams: StandardStreams, bell: Bell) => OpenStreams;
+
+/** Those that are answered at once. */
+export type PlainRequest = Exclude<KernelRequest, { kind: "expect" | "forget" }>;
+
 export class KernelControl {
   readonly #kernel: Kernel;
   readonly #openServices: ServicesOpener;
-  readonly #services = new Map<string, Disposable>();
+  readonly #openStreams: StreamsOpener;
+  /** By client. */
+  readonly #streams = new Map<number, OpenStreams>();
+  readonly #services = new Map<string, TreeServices & Disposable>();
 
-  constructor(kernel: Kernel, openServices: ServicesOpener) {
+  constructor(kernel: Kernel, openServices: ServicesOpener, openStreams: StreamsOpener) {
     this.#kernel = kernel;
+    this.#openStreams = openStreams;
     this.#openServices = openServices;
   }
 
   /** What a person did wrong is an answer; a defect is thrown. */
-  handle(request: KernelRequest): KernelAnswer {
+  handle(request: PlainRequest): KernelAnswer {
     try {
       return { kind: "done", snapshot: this.#perform(request) };
     } catch (error) {
@@ -31,7 +49,7 @@ export class KernelControl {
     }
   }
 
-  #perform(request: KernelRequest): FileSystemState | undefined {
+  #perform(request: PlainRequest): FileSystemState | undefined {
     switch (request.kind) {
       case "open-tree":
         this.#openTree(request);
@@ -42,21 +60,51 @@ export class KernelControl {
         this.#attach(request);
         return undefined;
       case "detach":
-        this.#kernel.detach(request.client);
+        this.#detach(request.client);
+        return undefined;
+      case "attach-thread":
+        // Without its program the thread will not run for long either: nobody answers it.
+        this.#kernel.attachThread(request.client, new Mailbox(request.mailbox), request.peer)?.serve();
         return undefined;
     }
   }
 
-  #openTree({ key, files, owner }: Extract<KernelRequest, { kind: "open-tree" }>): void {
+  /** A program that was expected has sent its files. */
+  takeOver(request: ExpectRequest, message: HandOverMessage): KernelAnswer {
+    const { client, key, mailbox, bell, handlesMax } = request;
+    const tree = this.#openTree(request, message.files);
+    const attached = this.#kernel.attach({
+      client,
+      mailbox: new Mailbox(mailbox),
+      bell: new Bell(bell),
+      files: [],
+      handlesMax,
+    });
+    const services = this.#services.get(key)!;
+    const openHost = (file: MovedHostFile) => services.reopen(tree.table.mounts[file.mount]!, file);
+    for (const { handle, file } of message.open) {
+      attached.adopt(handle, openMoved(file, { ...tree, openHost }));
+    }
+    // It waits for the first answer.
+    attached.serve();
+    return { kind: "done", snapshot: undefined };
+  }
+
+  #openTree(
+    { key, files, owner }: Pick<ExpectRequest, "key" | "files" | "owner">,
+    moved?: MovedFiles,
+  ): ContainerTree {
     const services = this.#openServices(owner);
     try {
       const stdio = [new StdioAlias(0), new StdioAlias(1), new StdioAlias(2)] as const;
-      this.#kernel.addTree(key, assembleTree(files, services, stdio));
+      const tree = assembleTree(files, services, stdio, moved);
+      this.#kernel.addTree(key, tree);
+      this.#services.set(key, services);
+      return tree;
     } catch (error) {
       services[Symbol.dispose]();
       throw error;
     }
-    this.#services.set(key, services);
   }
 
   #closeTree(key: string, keep: boolean): FileSystemState | undefined {
@@ -69,17 +117,26 @@ export class KernelControl {
     return snapshot;
   }
 
+  #detach(client: number): void {
+    this.#kernel.detach(client);
+    this.#streams.get(client)?.close();
+    this.#streams.delete(client);
+  }
+
   #attach(request: Extract<KernelRequest, { kind: "attach" }>): void {
     const tree = this.#kernel.tree(request.key);
     if (tree === undefined) {
       throw new WpodError("CONTAINER_STATE", "the container's files are not with the kernel any more");
     }
     const preopens = openPreopens(tree, request.preopens, request.credentials);
+    const bell = new Bell(request.bell);
+    const streams = request.streams && this.#openStreams(request.streams, bell);
+    if (streams !== undefined) this.#streams.set(request.client, streams);
     const attached = this.#kernel.attach({
       client: request.client,
       mailbox: new Mailbox(request.mailbox),
-      bell: new Bell(request.bell),
-      files: preopens.map(({ directory }) => directory),
+      bell,
+      files: [...(streams?.files ?? []), ...preopens.map(({ directory }) => directory)],
       handlesMax: request.handlesMax,
     });
     // It may have asked already: nobody heard it knock.

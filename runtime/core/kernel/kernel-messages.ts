@@ -5,17 +5,20 @@
 import type { ErrorCode } from "../error.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { FileSystemState } from "../vfs/snapshot.ts";
-import type { FilesSpec } from "./spec.ts";
+import type { FilesSpec, StandardStreams } from "./spec.ts";
 
 /** The bit of the gate that stands for messages. */
 export const CONTROL_CLIENT = 0;
+
+/** Global of a program's thread: a function that looks whether the engine wants something. Called by an interrupt. */
+export const ATTEND = Symbol.for("wpod.attend");
 
 export type KernelRequest =
   /** A container's files, under a key of the engine's. */
   | { kind: "open-tree"; key: string; files: FilesSpec; owner: { uid: number; gid: number } }
   /** After the last of its clients. */
   | { kind: "close-tree"; key: string; keep: boolean }
-  /** A program: it finds the preopens open, under the handles from 0 on. */
+  /** A program: it finds its streams, if they are here, and the preopens open, under the handles from 0 on. */
   | {
       kind: "attach";
       client: number;
@@ -25,17 +28,38 @@ export type KernelRequest =
       credentials: Credentials;
       preopens: readonly { name: string; path: string }[];
       handlesMax: number;
+      /** Of a program with threads; else they are in its own. */
+      streams?: StandardStreams | undefined;
     }
+  /** One more thread of the program that is the client `peer`. */
+  | { kind: "attach-thread"; client: number; peer: number; mailbox: SharedArrayBuffer }
+  /** A running program's files will come, and it with them. Answered when they are here. */
+  | {
+      kind: "expect";
+      client: number;
+      key: string;
+      files: FilesSpec;
+      owner: { uid: number; gid: number };
+      mailbox: SharedArrayBuffer;
+      bell: SharedArrayBuffer;
+      handlesMax: number;
+    }
+  /** They won't. */
+  | { kind: "forget"; client: number }
   /** Its thread has ended, at whatever point. */
   | { kind: "detach"; client: number };
+
+export type ExpectRequest = Extract<KernelRequest, { kind: "expect" }>;
 
 export type KernelAnswer =
   | { kind: "done"; snapshot: FileSystemState | undefined }
   | { kind: "refused"; code: ErrorCode; message: string; hint: string | undefined };
 
-export interface NumberedRequest {
+export interface NumberedRequest<Port> {
   id: number;
   request: KernelRequest;
+  /** With "expect": where the program sends its files. */
+  port?: Port;
 }
 export interface NumberedAnswer {
   id: number;

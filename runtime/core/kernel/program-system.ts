@@ -1,6 +1,15 @@
 /** What one guest program sees of its runtime: its part of the container, its streams, clocks and waiting. */
 import { Errno } from "../../../shim/abi/errno.ts";
-import type { Clocks, OpenFile, PollTarget, Preopen, Processes, System } from "../../../shim/abi/system.ts";
+import type {
+  Attention,
+  Clocks,
+  OpenFile,
+  PollTarget,
+  Preopen,
+  Processes,
+  System,
+  Threads,
+} from "../../../shim/abi/system.ts";
 import { parseSignal } from "../container/signal.ts";
 import type { Bell } from "../ipc/bell.ts";
 
@@ -21,9 +30,15 @@ export interface ProgramParts {
   clocks: Clocks;
   bell: Bell;
   random: (target: Uint8Array) => void;
+  /** Of a program that may have several. */
+  threads?: Threads | undefined;
+  /** Of one whose files may move. */
+  attention?: Attention | undefined;
 }
 
 const NS_PER_MS = 1_000_000;
+/** The host rounds it up to what its timers can. */
+const YIELD_MS = 0.001;
 
 export class ProgramSystem implements System {
   readonly args: readonly string[];
@@ -33,6 +48,8 @@ export class ProgramSystem implements System {
   readonly clocks: Clocks;
   readonly processes: Processes;
   readonly random: (target: Uint8Array) => void;
+  readonly threads: Threads | undefined;
+  readonly attention: Attention | undefined;
 
   constructor(parts: ProgramParts) {
     this.args = parts.args;
@@ -41,17 +58,22 @@ export class ProgramSystem implements System {
     this.preopens = parts.preopens;
     this.clocks = parts.clocks;
     this.random = parts.random;
-    this.processes = new ProgramProcesses(parts.clocks, parts.bell);
+    this.attention = parts.attention;
+    this.threads = parts.threads;
+    this.processes = new ProgramProcesses(parts.clocks, parts.bell, parts.threads !== undefined);
   }
 }
 
 class ProgramProcesses implements Processes {
   readonly #clocks: Clocks;
   readonly #bell: Bell;
+  /** Nobody ever notifies it: a short wait there is how a thread leaves its processor to another. */
+  readonly #yielding: Int32Array | undefined;
 
-  constructor(clocks: Clocks, bell: Bell) {
+  constructor(clocks: Clocks, bell: Bell, hasThreads: boolean) {
     this.#clocks = clocks;
     this.#bell = bell;
+    this.#yielding = hasThreads ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
   }
 
   wait(targets: PollTarget[], timeoutNs: bigint | undefined): number {
@@ -74,8 +96,10 @@ class ProgramProcesses implements Processes {
     }
   }
 
-  /** Each program has a thread of its own; the host's scheduler does the rest. */
-  yield(): void {}
+  /** A program alone has a thread of the host for itself, and nobody to yield to. */
+  yield(): void {
+    if (this.#yielding !== undefined) Atomics.wait(this.#yielding, 0, 0, YIELD_MS);
+  }
 
   exit(status: number): never {
     throw new ProgramEnd({ kind: "exit", status });

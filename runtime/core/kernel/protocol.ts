@@ -10,6 +10,8 @@ import type { OpenOptions, Stat, TimeChange } from "../../../shim/abi/system.ts"
 import type { Mailbox } from "../ipc/mailbox.ts";
 
 export const Operation = {
+  /** Is this client there? Waits until it is. */
+  join: 0,
   close: 1,
   read: 2,
   write: 3,

@@ -8,6 +8,7 @@ import { type OpenFile, Readiness, type Whence } from "../../../../shim/abi/syst
 import { assert } from "../../error.ts";
 import { TRANSFER_BYTES_MAX } from "../../ipc/mailbox.ts";
 import { CallFlag, NO_OFFSET, Operation, Real } from "../protocol.ts";
+import type { ThreadsSpec } from "../spec.ts";
 import { appends, type Connection, typeOf } from "./connection.ts";
 import { RemoteDirectory } from "./remote-directory.ts";
 import { RemoteFile, RemoteHandle, RemoteStream } from "./remote-file.ts";
@@ -111,11 +112,11 @@ function makeFile(connection: Connection, handle: number, type: FileType): Share
 
 /** Standard streams at the kernel: for the connection's options. */
 export function sharedStdio(
-  needTime: readonly [boolean, boolean, boolean],
+  specs: ThreadsSpec["stdio"],
 ): (connection: Connection) => readonly [OpenFile, OpenFile, OpenFile] {
   return (connection) => {
     const stream = (handle: 0 | 1 | 2) =>
-      new SharedStream(connection, handle, FileType.unknown, needTime[handle]);
+      new SharedStream(connection, handle, specs[handle].type, specs[handle].needsTime);
     return [stream(0), stream(1), stream(2)];
   };
 }

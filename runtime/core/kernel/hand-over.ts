@@ -1,0 +1,117 @@
+/**
+ * Moves the files of a running program from its own thread to a kernel, once: when a second program comes. The program is
+ * stopped where it is no matter: between two calls, while a call waits, or inside its own code; it sees nothing of it.
+ */
+import { FileType } from "../../../shim/abi/filetype.ts";
+import type { Attention, FileExchange, OpenFile } from "../../../shim/abi/system.ts";
+import { assert } from "../error.ts";
+import { Bell } from "../ipc/bell.ts";
+import { MemoryFile } from "../vfs/memory-file.ts";
+import { buffersOf } from "../vfs/snapshot.ts";
+import { type ContainerTree, type MovedFiles, takeFiles } from "./container-tree.ts";
+import { describeFile, isHostMovable, type MovedFile } from "./moved-files.ts";
+import { Operation } from "./protocol.ts";
+import type { Connection } from "./remote/connection.ts";
+import { RemoteDirectory } from "./remote/remote-directory.ts";
+import { RemoteFile, RemoteStream } from "./remote/remote-file.ts";
+
+/** What the program's thread sends to the kernel's. */
+export interface HandOverMessage {
+  files: MovedFiles;
+  /** What it has open, by the handles that it goes on with. */
+  open: { handle: number; file: MovedFile }[];
+}
+
+/** Where the files go: known only when the engine wants it. */
+export interface Destination {
+  connection: Connection;
+  /** Sends it to the kernel, and knocks. */
+  send(message: HandOverMessage, buffers: ArrayBuffer[]): void;
+}
+
+export class HandOver implements Attention {
+  readonly wanted: Int32Array;
+  inHost = true;
+  files: FileExchange | undefined = undefined;
+  #tree: ContainerTree | undefined;
+  readonly #destination: () => Destination | undefined;
+
+  /** @param destination reads what the engine sent; undefined when it didn't */
+  constructor(wanted: Int32Array, tree: ContainerTree, destination: () => Destination | undefined) {
+    this.wanted = wanted;
+    this.#tree = tree;
+    this.#destination = destination;
+  }
+
+  /** The files are still in this thread. */
+  get isHere(): boolean {
+    return this.#tree !== undefined;
+  }
+
+  /** Called by who interrupts the program anywhere; false when it has to wait for the end of a call. */
+  interrupt(): boolean {
+    if (this.inHost || Atomics.load(this.wanted, 0) === 0) return false;
+    this.attend();
+    return true;
+  }
+
+  attend(): void {
+    Atomics.store(this.wanted, 0, 0);
+    const tree = this.#tree;
+    if (tree === undefined || this.files === undefined) return;
+    const destination = this.#destination();
+    if (destination === undefined) return;
+    const before = this.inHost;
+    this.inHost = true;
+    this.#move(tree, this.files, destination);
+    this.#tree = undefined;
+    this.inHost = before;
+  }
+
+  #move(tree: ContainerTree, files: FileExchange, { connection, send }: Destination): void {
+    const open: HandOverMessage["open"] = [];
+    const moving: OpenFile[] = [];
+    files.exchange((file) => {
+      const moved = describeFile(file, tree.table);
+      if (moved === undefined) return file;
+      const handle = connection.takeHandle();
+      open.push({ handle, file: moved });
+      moving.push(file);
+      return remote(connection, handle, file);
+    });
+    const message = { files: takeFiles(tree, moving), open };
+    send(message, message.files.states.flatMap(buffersOf));
+    assert(connection.call(Operation.join, 0, 0) === 0, "the kernel has taken the files over");
+    // The kernel has descriptors of its own for them now.
+    for (const file of moving) if (isHostMovable(file)) file.close();
+  }
+}
+
+function remote(connection: Connection, handle: number, file: OpenFile): OpenFile {
+  const { append, nonblock } = file;
+  const other =
+    file.type === FileType.directory
+      ? new RemoteDirectory(connection, handle)
+      : file.type === FileType.regularFile
+        ? new RemoteFile(connection, handle, append, positionOf(file))
+        : new RemoteStream(connection, handle, file.type);
+  other.append = append;
+  other.nonblock = nonblock;
+  return other;
+}
+
+function positionOf(file: OpenFile): number {
+  if (file instanceof MemoryFile) return file.position;
+  return Math.max(file.seek(0, "current"), 0);
+}
+
+/** The futex of a program's thread: when it wakes, the engine has its word before anything goes on. */
+export class AttentiveBell extends Bell {
+  attention: HandOver | undefined = undefined;
+
+  override wait(seen: number, timeoutMs?: number): void {
+    super.wait(seen, timeoutMs);
+    const { attention } = this;
+    if (attention !== undefined && Atomics.load(attention.wanted, 0) !== 0) attention.attend();
+  }
+}

@@ -1,0 +1,132 @@
+/** The files of a running container: with its first program, until a second one comes; then with the kernel. */
+import type { MessagePort } from "node:worker_threads";
+import type { OpenFile } from "../../shim/abi/system.ts";
+import { WpodError } from "../core/error.ts";
+import { Bell } from "../core/ipc/bell.ts";
+import { Gate } from "../core/ipc/gate.ts";
+import { Mailbox } from "../core/ipc/mailbox.ts";
+import { NULL_SINK } from "../core/kernel/buffer-stream.ts";
+import { SUPERUSER } from "../core/kernel/container-tree.ts";
+import { Connection } from "../core/kernel/remote/connection.ts";
+import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
+import type { FilesSpec, ProcessSpec, RecallMessage, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
+import { StreamFile } from "../core/kernel/stream.ts";
+import type { FileSystemState } from "../core/vfs/snapshot.ts";
+import type { KernelHost, Seat } from "./kernel-host.ts";
+import { DESCRIPTORS_MAX } from "./limits.ts";
+
+/** The program that has the files with it. */
+export interface FirstProgram {
+  readonly process: ProcessSpec;
+  readonly bell: Bell;
+  readonly gone: Promise<void>;
+  /** Of a program with threads: they are at the kernel then, as its files are from the start. */
+  readonly streams?: StandardStreams | undefined;
+  recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void;
+}
+
+export class LiveFiles {
+  readonly #kernel: KernelHost;
+  readonly #key: string;
+  readonly #spec: FilesSpec;
+  readonly #first: FirstProgram;
+  readonly #seats = new Set<Seat>();
+  /** On its way to the kernel, or there. */
+  #moved: Promise<void> | undefined;
+  #root: Promise<OpenFile> | undefined;
+
+  constructor(kernel: KernelHost, key: string, spec: FilesSpec, first: FirstProgram) {
+    this.#kernel = kernel;
+    this.#key = key;
+    this.#spec = spec;
+    this.#first = first;
+  }
+
+  /** They are with the kernel, or on their way. */
+  get isShared(): boolean {
+    return this.#moved !== undefined;
+  }
+
+  /** Where its first program finds them. @throws WpodError MOUNT_INVALID, BLOB_CORRUPT */
+  async placeFirst(atKernel: boolean): Promise<TreePlace> {
+    if (!atKernel) return { kind: "here", files: this.#spec };
+    const { process, bell, streams } = this.#first;
+    this.#moved = this.#kernel.openTree(this.#key, this.#spec, process.credentials);
+    await this.#moved;
+    const seat = await this.#kernel.seat(this.#key, process, bell, streams);
+    this.#seats.add(seat);
+    return seat.place;
+  }
+
+  /** One more program. @throws WpodError CONTAINER_STATE when the first has ended */
+  async join(process: ProcessSpec, bell: Bell, streams?: StandardStreams): Promise<Seat> {
+    await this.#moveToKernel();
+    const seat = await this.#kernel.seat(this.#key, process, bell, streams);
+    this.#seats.add(seat);
+    return seat;
+  }
+
+  /** After its thread has ended. */
+  async leave(seat: Seat): Promise<void> {
+    if (this.#seats.delete(seat)) await this.#kernel.leave(seat);
+  }
+
+  /** The container's `/` for this thread, with every right. Each call of it waits for the kernel. */
+  look(): Promise<OpenFile> {
+    this.#root ??= this.#openRoot();
+    return this.#root;
+  }
+
+  async #openRoot(): Promise<OpenFile> {
+    const seat = await this.join(
+      {
+        argv: [],
+        env: [],
+        credentials: { ...SUPERUSER, groups: [] },
+        preopens: [{ name: "/", path: "/" }],
+        descriptorsMax: DESCRIPTORS_MAX,
+      },
+      new Bell(),
+    );
+    const { gate, client, mailbox } = seat.place as Extract<TreePlace, { kind: "kernel" }>;
+    const nothing = new StreamFile(0n, { sink: NULL_SINK });
+    const connection = new Connection({
+      mailbox: new Mailbox(mailbox),
+      gate: new Gate(gate),
+      client,
+      bell: new Bell(),
+      stdio: [nothing, nothing, nothing],
+    });
+    return new RemoteDirectory(connection, connection.takeHandle());
+  }
+
+  #moveToKernel(): Promise<void> {
+    this.#moved ??= this.#moveFirst();
+    return this.#moved;
+  }
+
+  async #moveFirst(): Promise<void> {
+    const { process, bell, gone } = this.#first;
+    const seat = await this.#kernel.takeOver(this.#key, this.#spec, process, bell, gone, (message, arrived) =>
+      this.#first.recall(message, arrived),
+    );
+    this.#seats.add(seat);
+  }
+
+  /**
+   * All its programs have ended. Its last state where the kernel has it and it is to be kept; undefined where its first
+   * program had it to the end.
+   */
+  async close(keep: boolean): Promise<FileSystemState | undefined> {
+    if (this.#moved === undefined) return undefined;
+    try {
+      await this.#moved;
+    } catch (error) {
+      // Nothing came to the kernel.
+      if (error instanceof WpodError) return undefined;
+      throw error;
+    }
+    await Promise.all([...this.#seats].map((seat) => this.leave(seat)));
+    return this.#kernel.closeTree(this.#key, keep);
+  }
+}
