@@ -68,7 +68,7 @@ describe("a terminal of the library's", () => {
   test("more than a guest reads waits outside", async () => {
     let given = 0;
     async function* lines() {
-      for (; given < 3000; given++) yield `${"x".repeat(99)}\n`;
+      for (; given < 3000; given++) yield Buffer.from(`${"x".repeat(99)}\n`);
     }
     const screen = new Screen();
     const container = await own.engine.launch(await guest("spin"), {
