@@ -7,11 +7,17 @@ export const COLLECT_BYTES_MAX = 16 * 1024 * 1024;
 export const DISK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 export const INODES_MAX = 1_000_000;
 
+/** What of the contents of one writable layer or volume is in memory; the rest is on disk. */
+export const RESIDENT_BYTES_MAX = 64 * 1024 * 1024;
+
 /** What one tmpfs may hold. */
 export const TMPFS_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Descriptors that a program may have open. */
 export const DESCRIPTORS_MAX = 1024;
+
+/** Threads of a program, its first one included. */
+export const THREADS_MAX = 128;
 
 /** What is read of an image's passwd and group. */
 export const PASSWD_BYTES_MAX = 1024 * 1024;

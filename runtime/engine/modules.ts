@@ -8,8 +8,9 @@ import {
 } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
 import { capMemory } from "../core/wasm/memory-cap.ts";
+import type { MemoryType } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
-import { inspectModule, type ModuleInspection } from "../core/wasm/module-inspection.ts";
+import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
 export interface Program {
@@ -31,6 +32,10 @@ export interface Compiled {
   readonly module: WebAssembly.Module | Promise<WebAssembly.Module>;
   /** It starts where it was told to. */
   readonly startsInWorkdir: boolean;
+  /** What it imports as its memory, as far as that may grow. */
+  readonly memory: MemoryType | undefined;
+  /** It may start threads. */
+  readonly threaded: boolean;
 }
 
 /** Above this a module is compiled in the background: the event loop goes on. */
@@ -57,8 +62,9 @@ export class Modules {
     if (problem !== undefined || inspection.kind !== "module") {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
-    const { prepared, startsInWorkdir } = prepare(bytes, inspection, placement, source);
-    const compiled: Compiled = { module: compile(prepared, source), startsInWorkdir };
+    const { prepared, startsInWorkdir, memory } = prepare(bytes, inspection, placement, source);
+    const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
+    const compiled: Compiled = { module: compile(prepared, source), startsInWorkdir, memory, threaded };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
   }
@@ -78,13 +84,15 @@ function prepare(
   inspection: ModuleInspection,
   { memoryBytesMax, workdir }: Placement,
   source: ProgramSource,
-): { prepared: Uint8Array; startsInWorkdir: boolean } {
+): { prepared: Uint8Array; startsInWorkdir: boolean; memory: MemoryType | undefined } {
   let prepared = bytes;
   let startsInWorkdir = true;
+  let memories: readonly MemoryType[] = inspection.memories;
   if (memoryBytesMax !== undefined) {
     const capped = capMemory(prepared, memoryBytesMax);
     if (capped.kind !== "capped") throw explainMemory(capped, source.path);
     prepared = watchMemory(capped.bytes, inspection.memories);
+    memories = capped.memories;
   }
   // Behind the watch: a page that the working directory takes is not the program's wish.
   if (workdir !== "/") {
@@ -92,7 +100,13 @@ function prepare(
     prepared = entered.bytes;
     startsInWorkdir = relativePathsWork(entered.support);
   }
-  return { prepared, startsInWorkdir };
+  // Two imported ones would be one: such a module is told what it lacks.
+  const importedCount = inspection.memories.filter(({ imported }) => imported).length;
+  return { prepared, startsInWorkdir, memory: importedCount === 1 ? memories[0] : undefined };
+}
+
+function isThreadSpawn({ module, name, kind }: ModuleImport): boolean {
+  return module === "wasi" && name === "thread-spawn" && kind === "function";
 }
 
 function compile(bytes: Uint8Array, source: ProgramSource): Compiled["module"] {

@@ -34,6 +34,8 @@ const CREATE: OpenOptions = {
   mode: 0o666,
 };
 
+const PIPE = { type: FileType.unknown, needsTime: false };
+
 /** A program of two threads at a kernel that both have in their own thread. */
 function program(handlesMax = 64) {
   const here = new KernelHere();
@@ -58,7 +60,7 @@ function program(handlesMax = 64) {
       client,
       bell,
       handles: new SharedHandles(handles),
-      stdio: sharedStdio([false, false, false]),
+      stdio: sharedStdio([PIPE, PIPE, PIPE]),
     });
     const files = sharedFiles(connection, ["/"]);
     return { connection, files, root: new SharedDirectory(connection, STDIO_COUNT) };

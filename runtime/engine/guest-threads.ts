@@ -1,0 +1,181 @@
+/** The threads of one program beside its first: each has a worker, and a seat at the kernel of its own. */
+import type { Worker } from "node:worker_threads";
+import { Errno } from "../../shim/abi/errno.ts";
+import { FileType } from "../../shim/abi/filetype.ts";
+import { SharedDescriptorTable } from "../../shim/shared-descriptor-table.ts";
+import { SharedHandles } from "../core/kernel/remote/handle-source.ts";
+import { STDIO_COUNT } from "../core/kernel/remote/shared-files.ts";
+import type {
+  ProcessSpec,
+  SharedStreamSpec,
+  SpawnMessage,
+  StandardStreams,
+  StartMessage,
+  ThreadSpec,
+  ThreadsSpec,
+  WorkerMessage,
+} from "../core/kernel/spec.ts";
+import type { KernelHost, Seat } from "./kernel-host.ts";
+import { prestartWorker, takeWorker } from "./worker-entry.ts";
+
+/** `wasi-threads` has so many numbers for threads. */
+const THREAD_ID_MAX = 2 ** 29 - 1;
+
+export interface ThreadsParts {
+  kernel: KernelHost;
+  /** Of the program's first thread. */
+  seat: Seat;
+  process: ProcessSpec;
+  streams: StandardStreams;
+  /** Threads at a time, the first one included. */
+  countMax: number;
+}
+
+interface Thread {
+  worker: Worker;
+  seat: Seat;
+  /** Undefined while it waits for another function to run. */
+  id: number | undefined;
+}
+
+/** What a thread says that is for the program as a whole. */
+interface Listener {
+  hear(message: WorkerMessage): void;
+  fail(error: unknown): void;
+}
+
+export class GuestThreads {
+  /** For the first thread. */
+  readonly spec: ThreadsSpec;
+  readonly #parts: ThreadsParts;
+  readonly #threads = new Set<Thread>();
+  readonly #ids = new Set<number>();
+  readonly #gone = new Set<Promise<void>>();
+  #start: StartMessage | undefined;
+  #listener: Listener | undefined;
+  #lastId = 0;
+  #isOver = false;
+
+  constructor(parts: ThreadsParts) {
+    const { process, streams, countMax } = parts;
+    this.#parts = parts;
+    this.spec = {
+      handles: SharedHandles.createBuffer(STDIO_COUNT + process.preopens.length),
+      descriptors: SharedDescriptorTable.createBuffer(process.descriptorsMax, countMax),
+      stdio: streamSpecs(streams),
+      thread: undefined,
+    };
+  }
+
+  /** @param start what the first thread was started with: the others get the same */
+  begin(start: StartMessage, listener: Listener): void {
+    this.#start = start;
+    this.#listener = listener;
+    prestartWorker();
+  }
+
+  /** Answers a thread that waits. */
+  spawn({ startArg, answer }: SpawnMessage): void {
+    const slot = new Int32Array(answer);
+    Atomics.store(slot, 0, this.#startThread(startArg));
+    Atomics.notify(slot, 0);
+  }
+
+  /** @returns its number, or a negative errno */
+  #startThread(startArg: number): number {
+    const isFull = this.#ids.size + 1 >= this.#parts.countMax;
+    if (this.#isOver || isFull) return -Errno.EAGAIN;
+    const id = this.#takeId();
+    const thread: ThreadSpec = { id, startArg };
+    const idle = [...this.#threads].find((known) => known.id === undefined);
+    if (idle !== undefined) {
+      idle.id = id;
+      idle.worker.postMessage(thread);
+      return id;
+    }
+    try {
+      this.#startWorker(thread);
+    } catch {
+      // The host has no room for it, or the kernel: as where pthread_create(3) fails.
+      this.#ids.delete(id);
+      return -Errno.EAGAIN;
+    }
+    return id;
+  }
+
+  #takeId(): number {
+    do {
+      this.#lastId = this.#lastId === THREAD_ID_MAX ? 1 : this.#lastId + 1;
+    } while (this.#ids.has(this.#lastId));
+    this.#ids.add(this.#lastId);
+    return this.#lastId;
+  }
+
+  #startWorker(spec: ThreadSpec): void {
+    const { kernel } = this.#parts;
+    const seat = kernel.seatThread(this.#parts.seat);
+    let worker: Worker;
+    try {
+      worker = takeWorker();
+    } catch (error) {
+      void kernel.leave(seat);
+      throw error;
+    }
+    const thread: Thread = { worker, seat, id: spec.id };
+    this.#threads.add(thread);
+    const gone = Promise.withResolvers<void>();
+    this.#gone.add(gone.promise);
+    worker.on("message", (message: WorkerMessage) => this.#hear(thread, message));
+    worker.on("error", (error) => this.#listener!.fail(error));
+    worker.once("exit", () => {
+      this.#forget(thread);
+      void kernel.leave(seat).finally(gone.resolve);
+      if (!this.#isOver) this.#listener!.fail(new Error("the worker of a thread ended without a word"));
+    });
+    const message: StartMessage = {
+      ...this.#start!,
+      place: seat.place,
+      threads: { ...this.spec, thread: spec },
+    };
+    worker.postMessage(message);
+    // Who starts one thread mostly starts another.
+    prestartWorker();
+  }
+
+  #forget(thread: Thread): void {
+    this.#threads.delete(thread);
+    if (thread.id !== undefined) this.#ids.delete(thread.id);
+    thread.id = undefined;
+  }
+
+  #hear(thread: Thread, message: WorkerMessage): void {
+    switch (message.kind) {
+      case "thread-end":
+        if (thread.id !== undefined) this.#ids.delete(thread.id);
+        thread.id = undefined;
+        return;
+      case "spawn":
+        this.spawn(message);
+        return;
+      case "started":
+        return;
+      default:
+        this.#listener!.hear(message);
+    }
+  }
+
+  /** The program is over, whatever they are doing. When they have gone. */
+  async terminate(): Promise<void> {
+    this.#isOver = true;
+    for (const { worker } of this.#threads) void worker.terminate();
+    await Promise.all(this.#gone);
+  }
+}
+
+function streamSpecs({ stdio, terminal }: StandardStreams): ThreadsSpec["stdio"] {
+  const spec = (index: 0 | 1 | 2): SharedStreamSpec =>
+    terminal === undefined
+      ? { type: FileType.unknown, needsTime: stdio[index].kind === "descriptor" }
+      : { type: FileType.characterDevice, needsTime: false };
+  return [spec(0), spec(1), spec(2)];
+}

@@ -1,0 +1,78 @@
+/** Standard streams, as a message describes them: in a program's own thread, or at the kernel. */
+import type { OpenFile } from "../../shim/abi/system.ts";
+import type { Bell } from "../core/ipc/bell.ts";
+import { Ring } from "../core/ipc/ring.ts";
+import { BufferSource, NULL_SINK } from "../core/kernel/buffer-stream.ts";
+import type { OpenStreams } from "../core/kernel/kernel-control.ts";
+import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
+import type { StandardStreams, StreamSpec } from "../core/kernel/spec.ts";
+import { type ByteSink, type ByteSource, KernelStreamFile, StreamFile } from "../core/kernel/stream.ts";
+import type { LogStream } from "../core/log/cri.ts";
+import { TerminalFile } from "../core/terminal/terminal-file.ts";
+import { realtimeNs } from "../node/clocks.ts";
+import { LogFile } from "../node/log/log-file.ts";
+import { DirectSink } from "../node/stdio/direct-sink.ts";
+
+/** In the thread of the only program that uses them. */
+export function openStreams(streams: StandardStreams, bell: Bell): OpenStreams {
+  return open(streams, bell, StreamFile, TerminalFile);
+}
+
+/** At the kernel. */
+export function openKernelStreams(streams: StandardStreams, bell: Bell): OpenStreams {
+  return open(streams, bell, KernelStreamFile, KernelTerminalFile);
+}
+
+/** A terminal whose reads and writes never wait, whatever a client sets. */
+class KernelTerminalFile extends TerminalFile {
+  override nonblock = true;
+
+  override setStatus(): number {
+    return 0;
+  }
+}
+
+function open(
+  { stdio, terminal, log: logSpec }: StandardStreams,
+  bell: Bell,
+  Stream: typeof StreamFile,
+  Terminal: typeof TerminalFile,
+): OpenStreams {
+  const log = logSpec && new LogFile(logSpec.path, logSpec.limits, realtimeNs);
+  const files = (): readonly [OpenFile, OpenFile, OpenFile] => {
+    if (terminal !== undefined) {
+      const file = new Terminal(1n, terminal, bell, (sink) => logged(sink, log, "stdout"));
+      return [file, file, file];
+    }
+    const [stdin, stdout, stderr] = stdio;
+    return [
+      new Stream(1n, { source: sourceOf(stdin, bell) }),
+      new Stream(2n, { sink: logged(sinkOf(stdout, bell), log, "stdout") }),
+      new Stream(3n, { sink: logged(sinkOf(stderr, bell), log, "stderr") }),
+    ];
+  };
+  return { files: files(), close: () => log?.close() };
+}
+
+function sourceOf(spec: StreamSpec, bell: Bell): ByteSource {
+  if (spec.kind === "ring") return new RingSource(new Ring(spec.buffer, bell));
+  return new BufferSource(spec.kind === "bytes" ? spec.bytes : undefined);
+}
+
+function sinkOf(spec: StreamSpec, bell: Bell): ByteSink {
+  if (spec.kind === "ring") return new RingSink(new Ring(spec.buffer, bell));
+  return spec.kind === "descriptor" ? new DirectSink(spec.fd, bell) : NULL_SINK;
+}
+
+function logged(sink: ByteSink, log: LogFile | undefined, stream: LogStream): ByteSink {
+  if (log === undefined) return sink;
+  const note = (source: Uint8Array, count: number): number => {
+    if (count > 0) log.append(stream, source.subarray(0, count));
+    return count;
+  };
+  return {
+    write: (source) => note(source, sink.write(source)),
+    tryWrite: (source) => note(source, sink.tryWrite(source)),
+    writable: () => sink.writable(),
+  };
+}
