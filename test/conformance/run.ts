@@ -1,6 +1,7 @@
 /**
- * `npm run conformance -- PATH`: runs the WASI test suite from a checkout at PATH (branch `prod/testsuite-base`, which has
- * the programs built) through the built command line, and judges exit codes and output as the suite's JSON files say.
+ * `npm run conformance -- PATH`: runs the WASI test suite from a checkout at PATH (branch `prod/testsuite-all`, which has
+ * the programs built, those of `wasi-threads` too) through the built command line, and judges exit codes and output as the
+ * suite's JSON files say.
  *
  * What is known to fail stands in `spec/conformance.json` with its reason; what stands there and passes fails the run.
  * Ends with `N passed, N failed`; exit 1 when something is not as expected.
@@ -15,8 +16,8 @@ import { directoryName, type Ending, judge, readSuite, type SuiteCase } from "./
 const COMMAND_LINE = fileURLToPath(new URL("../../dist/bin/wpod.js", import.meta.url));
 const EXPECTATIONS = new URL("../../spec/conformance.json", import.meta.url);
 const TIMEOUT_MS = 60_000;
-/** What every run has: the suite's programs count their variables. */
-const FLAGS = ["--rm", "--unsetenv-all"];
+/** What every run has: the suite's programs count their variables, and some expect that a read of their input waits. */
+const FLAGS = ["--rm", "--unsetenv-all", "--interactive"];
 
 const checkout = process.argv[2];
 if (checkout === undefined || !existsSync(checkout)) {
@@ -92,7 +93,8 @@ async function run({ program, args, env, root, directories }: SuiteCase): Promis
 function wpod(args: readonly string[]): Promise<Ending> {
   const child = spawn(process.execPath, [COMMAND_LINE, ...args], {
     env: { ...process.env, WPOD_ROOT: join(scratch, "wpod") },
-    stdio: ["ignore", "pipe", "pipe"],
+    // Its input stays open, and empty.
+    stdio: ["pipe", "pipe", "pipe"],
     timeout: TIMEOUT_MS,
     killSignal: "SIGKILL",
   });
