@@ -48,10 +48,11 @@ afterAll(() => {
   if (project !== undefined) rmSync(project, { recursive: true, force: true });
 });
 
-test("only the bundle and the documents are in it", ({ skip }) => {
+test("only the bundle, the documents and a header for C are in it", ({ skip }) => {
   need(skip, "npm");
   const others = packed.filter((path) => !path.startsWith("dist/")).sort();
-  expect(others).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md", "package.json"]);
+  const documents = ["CHANGELOG.md", "LICENSE", "README.md", "SECURITY.md"];
+  expect(others).toEqual([...documents, "package.json", "shim/extension/wpod_tty.h"]);
   expect(packed).toContain("dist/bin/wpod.js");
   expect(packed).toContain("dist/THIRD-PARTY-LICENSES.txt");
   expect(packed.filter((path) => /\.ts$/.test(path) && !path.endsWith(".d.ts"))).toEqual([]);
