@@ -23,6 +23,7 @@ export type ErrorCode =
   | "MOUNT_INVALID"
   | "WORKDIR_NOT_FOUND"
   | "USER_NOT_FOUND"
+  | "ARGUMENTS_TOO_LONG" // E2BIG
   | "COMMAND_NOT_FOUND" // exit 127
   | "COMMAND_NOT_EXECUTABLE" // exit 126
   | "PROGRAM_INVALID" // not WebAssembly, truncated, refused by the compiler

@@ -3,6 +3,7 @@ import { FileType } from "../../shim/abi/filetype.ts";
 import type { OpenFile, Stat } from "../../shim/abi/system.ts";
 import { resolveUser } from "../core/container/user.ts";
 import { WpodError } from "../core/error.ts";
+import { checkArgumentSpace } from "../core/kernel/argument-space.ts";
 import { findProgram, type Program, readTextFile } from "../core/kernel/program.ts";
 import type { ProcessSpec } from "../core/kernel/spec.ts";
 import type { ProgramSource } from "../core/wasm/explain.ts";
@@ -71,6 +72,10 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
     given === undefined
       ? findProgram(root, argv, { searchPath, workdir })
       : { path: given.name, argv, read: () => given.bytes, device: 0n };
+  // Some programs (all of Go's) take their working directory from there; preview 1 has no other way to tell them.
+  const told =
+    workdir === "/" || env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`];
+  checkArgumentSpace(program.argv, told);
   const { module, startsInWorkdir, memory, threaded } = modules.compile(
     { read: program.read, key: wish.key(program), source: wish.source(program) },
     { memoryBytesMax: wish.memoryBytesMax, workdir },
@@ -86,11 +91,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
     threaded,
     process: {
       argv: program.argv,
-      // Some programs (all of Go's) take their working directory from there; preview 1 has no other way to tell them.
-      env:
-        workdir === "/" || env.some((line) => line.startsWith("PWD="))
-          ? [...env]
-          : [...env, `PWD=${workdir}`],
+      env: told,
       credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
       preopens,
       descriptorsMax: DESCRIPTORS_MAX,
