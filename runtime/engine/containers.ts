@@ -107,7 +107,8 @@ export class LocalContainers implements Containers, RecordKeeper {
 
   delete(record: EngineRecord): void {
     this.#rows.delete(record.id);
-    if (record.logPath !== undefined) rmSync(this.folder(record.id), { recursive: true, force: true });
+    if (record.logPath !== undefined || !record.autoRemove)
+      rmSync(this.folder(record.id), { recursive: true, force: true });
   }
 
   folder(id: string): string {

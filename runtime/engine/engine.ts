@@ -23,6 +23,7 @@ import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
+import { lastingLayer, passingLayer } from "./keep-plan.ts";
 import { KernelHost } from "./kernel-host.ts";
 import * as limits from "./limits.ts";
 import { LocalContainer } from "./local-container.ts";
@@ -245,6 +246,12 @@ export class Engine implements AsyncDisposable {
     return {
       layers: source.image?.layers.map(({ diffId }) => store!.layer(diffId)) ?? [],
       snapshot: undefined,
+      keep: record.autoRemove
+        ? passingLayer(this.root)
+        : lastingLayer(
+            this.#records.folder(record.id),
+            source.image?.layers.map(({ diffId }) => diffId).join(",") ?? "",
+          ),
       folders: source.image === undefined ? [{ path: "/tmp", mode: 0o1777 }] : [],
       mounts,
       etcFiles: etcFiles(record.hostname, options.addHosts ?? []),
@@ -278,7 +285,8 @@ export class Engine implements AsyncDisposable {
   /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
   #prepare(source: Source, record: EngineRecord, files: FilesSpec, wishes: StartWishes): Prepared {
     using services = treeServices();
-    const tree = this.#assemble(source, files, services);
+    // Nothing is written yet that isn't in the snapshot.
+    const tree = this.#assemble(source, { ...files, keep: undefined }, services);
     const { image } = source;
     const isAsInImage = (device: bigint) =>
       image !== undefined && device === tree.root.device && files.snapshot === undefined;
@@ -337,7 +345,10 @@ export class Engine implements AsyncDisposable {
 }
 
 /** The module that a container without an image is made of is in none of its files. */
-function givenModule({ module }: Source, { entrypoint }: { entrypoint: readonly string[] }): Source["module"] {
+function givenModule(
+  { module }: Source,
+  { entrypoint }: { entrypoint: readonly string[] },
+): Source["module"] {
   return entrypoint[0] === module?.name ? module : undefined;
 }
 

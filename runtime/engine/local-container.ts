@@ -12,11 +12,13 @@ import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import { type GuestEnd, GuestProcess } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
+import { hasSpilled, removeSpilled } from "./keep-plan.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import { THREADS_MAX } from "./limits.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
+import { ThreadBudget } from "./thread-budget.ts";
 import { checkTerminalSize, type TerminalPlan } from "./terminal.ts";
 import type {
   Container,
@@ -65,6 +67,7 @@ export class LocalContainer implements Container {
   #live: LiveFiles | undefined;
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
+  readonly #budget: ThreadBudget;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -76,6 +79,7 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
+    this.#budget = new ThreadBudget(parts.record.limits.threadsMax ?? THREADS_MAX);
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
@@ -168,7 +172,7 @@ export class LocalContainer implements Container {
     guest.start({
       module,
       memory,
-      threads: threadsOf(kernel, prepared.process, place, streams),
+      threads: this.#threadsOf(prepared.process, place, streams),
       process: prepared.process,
       place,
       log,
@@ -214,7 +218,7 @@ export class LocalContainer implements Container {
     guest.start({
       module,
       memory,
-      threads: threadsOf(this.#parts.kernel, prepared.process, place, streams),
+      threads: this.#threadsOf(prepared.process, place, streams),
       process: prepared.process,
       place,
       log: undefined,
@@ -231,6 +235,23 @@ export class LocalContainer implements Container {
     if (end.failure !== undefined) throw end.failure.error;
     const { stdout: out, stderr: err, truncated } = end;
     return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
+  }
+
+  /** @param streams undefined for a program that can't start any */
+  #threadsOf(
+    process: ProcessSpec,
+    place: TreePlace,
+    streams: StandardStreams | undefined,
+  ): GuestThreads | undefined {
+    if (streams === undefined || place.kind !== "kernel") return undefined;
+    const { kernel } = this.#parts;
+    return new GuestThreads({
+      kernel,
+      seat: { client: place.client, place },
+      process,
+      streams,
+      budget: this.#budget,
+    });
   }
 
   wait(): Promise<RunResult> {
@@ -272,7 +293,7 @@ export class LocalContainer implements Container {
         ),
       );
     }
-    this.#open ??= openFiles(this.#files);
+    this.#open ??= openFiles(this.#files, this.#record.status === "created");
     return this.#open.then(({ volume }) => volume);
   }
 
@@ -294,6 +315,7 @@ export class LocalContainer implements Container {
     const open = await this.#open?.catch(() => undefined);
     this.#open = undefined;
     open?.close();
+    removeSpilled(this.#parts.files.keep);
   }
 
   /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
@@ -322,7 +344,7 @@ export class LocalContainer implements Container {
     }
     this.#started.resolve();
     const state = exitState(ending, end.memoryRefused);
-    if (end.snapshot !== undefined) this.#files = { ...this.#parts.files, snapshot: end.snapshot };
+    this.#files = this.#filesAfter(end);
     try {
       this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });
       if (this.#parts.options.remove === true) this.#forget();
@@ -341,6 +363,20 @@ export class LocalContainer implements Container {
     }
     const { stdout, stderr, truncated } = end;
     this.#ended.resolve({ ...state, stdout, stderr, truncated, container: this });
+  }
+
+  /** What is on disk is there however it ended; what was in its memory only when it ended by itself. */
+  #filesAfter({ snapshot }: GuestEnd): FilesSpec | undefined {
+    const { files, options } = this.#parts;
+    const { keep } = files;
+    if (keep?.kind === "folder") {
+      return options.keepFiles === false ? undefined : { ...files, snapshot: undefined };
+    }
+    if (snapshot !== undefined) {
+      return { ...files, snapshot, keep: keep !== undefined && hasSpilled(keep) ? keep : undefined };
+    }
+    removeSpilled(keep);
+    return undefined;
   }
 
   /** It never ran: as if it had not been asked for. */
@@ -397,16 +433,4 @@ function aborted(name: string, signal: AbortSignal): WpodError {
 /** A shared memory is made here: all threads get it. Another one its program makes. @throws WpodError MEMORY_LIMIT */
 function memoryOf({ memory }: Prepared): WebAssembly.Memory | MemoryType | undefined {
   return memory?.shared ? makeMemory(memory) : memory;
-}
-
-/** @param streams undefined for a program that can't start any */
-function threadsOf(
-  kernel: KernelHost,
-  process: ProcessSpec,
-  place: TreePlace,
-  streams: StandardStreams | undefined,
-): GuestThreads | undefined {
-  if (streams === undefined || place.kind !== "kernel") return undefined;
-  const seat = { client: place.client, place };
-  return new GuestThreads({ kernel, seat, process, streams, countMax: THREADS_MAX });
 }

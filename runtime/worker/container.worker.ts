@@ -7,7 +7,7 @@ import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import { BufferSource, NULL_SINK } from "../core/kernel/buffer-stream.ts";
-import { assembleTree, type ContainerTree } from "../core/kernel/container-tree.ts";
+import { assembleTree, type ContainerTree, lastState } from "../core/kernel/container-tree.ts";
 import { AttentiveBell, HandOver } from "../core/kernel/hand-over.ts";
 import { openPreopens } from "../core/kernel/kernel.ts";
 import { ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
@@ -27,9 +27,9 @@ import { type ByteSink, StreamFile } from "../core/kernel/stream.ts";
 import type { LogStream } from "../core/log/cri.ts";
 import type { TerminalBuffers } from "../core/terminal/control-block.ts";
 import { TerminalFile } from "../core/terminal/terminal-file.ts";
-import { buffersOf, takeSnapshot } from "../core/vfs/snapshot.ts";
-import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
+import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
+import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
 import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { LogFile } from "../node/log/log-file.ts";
@@ -88,7 +88,7 @@ function start(message: StartMessage): void {
   );
   if (ended.outcome.kind === "trap") reportTrap(stdio[2], ended.outcome);
   log?.close();
-  const snapshot = message.keepFiles && attention?.isHere ? takeSnapshot(tree!.root) : undefined;
+  const snapshot = attention?.isHere ? lastState(tree!, message.keepFiles) : undefined;
   const refused = ended.exports?.[MEMORY_REFUSED_EXPORT] as WebAssembly.Global | undefined;
   const exit: ExitMessage = {
     kind: "exit",

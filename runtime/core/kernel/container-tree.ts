@@ -78,6 +78,16 @@ export function takeFiles(tree: ContainerTree, open: Iterable<OpenFile>): MovedF
 }
 
 /**
+ * The end of a tree: what is kept on disk is written and let go of.
+ * @returns what its root file system holds, when somebody wants it and it isn't on disk
+ */
+export function lastState(tree: ContainerTree, isWanted: boolean): FileSystemState | undefined {
+  const state = isWanted && tree.root.keeper?.lasts !== true ? takeSnapshot(tree.root) : undefined;
+  for (const { keeper } of tree.fileSystems) keeper?.close();
+  return state;
+}
+
+/**
  * @param moved what the same description gave in another thread, and what became of it there
  * @throws WpodError MOUNT_INVALID
  */

@@ -3,8 +3,14 @@ import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import { Bell } from "../ipc/bell.ts";
 import { Mailbox } from "../ipc/mailbox.ts";
-import { type FileSystemState, takeSnapshot } from "../vfs/snapshot.ts";
-import { assembleTree, type ContainerTree, type MovedFiles, type TreeServices } from "./container-tree.ts";
+import type { FileSystemState } from "../vfs/snapshot.ts";
+import {
+  assembleTree,
+  type ContainerTree,
+  lastState,
+  type MovedFiles,
+  type TreeServices,
+} from "./container-tree.ts";
 import type { HandOverMessage } from "./hand-over.ts";
 import { type Kernel, openPreopens } from "./kernel.ts";
 import type { ExpectRequest, KernelAnswer, KernelRequest } from "./kernel-messages.ts";
@@ -111,7 +117,7 @@ export class KernelControl {
     const tree = this.#kernel.tree(key);
     if (tree === undefined) return undefined;
     this.#kernel.removeTree(key);
-    const snapshot = keep ? takeSnapshot(tree.root) : undefined;
+    const snapshot = lastState(tree, keep);
     this.#services.get(key)?.[Symbol.dispose]();
     this.#services.delete(key);
     return snapshot;

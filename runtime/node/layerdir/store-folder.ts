@@ -4,7 +4,7 @@
  * Everything waits, and works in any thread. A name is one of wpod's own, so a path made of it stays in the folder.
  */
 import fs from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { Failure } from "../../../shim/abi/system.ts";
 import { WpodError } from "../../core/error.ts";
@@ -16,6 +16,8 @@ const { O_RDWR, O_CREAT, O_TRUNC, O_EXCL } = fs.constants;
 const O_NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
+/** `containers/ID/layer` under the root. */
+const PARENT_COUNT_MAX = 2;
 
 export class HostFolder implements StoreFolder {
   readonly #path: string;
@@ -65,7 +67,7 @@ export class HostFolder implements StoreFolder {
       return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOENT") fs.mkdirSync(this.#path, { mode: FOLDER_MODE });
+      if (code === "ENOENT") makeFolder(this.#path, PARENT_COUNT_MAX);
       // Not truncated in place: somebody else's, or a link, may have the name.
       else if (code === "EEXIST") fs.unlinkSync(path);
       else throw error;
@@ -105,6 +107,19 @@ export class HostFolder implements StoreFolder {
       }
       return 0;
     });
+  }
+}
+
+/** Not `recursive`: below `/proc` Node would try for ever. */
+function makeFolder(path: string, parentCount: number): void {
+  try {
+    fs.mkdirSync(path, { mode: FOLDER_MODE });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || parentCount === 0) throw error;
+    makeFolder(dirname(path), parentCount - 1);
+    fs.mkdirSync(path, { mode: FOLDER_MODE });
   }
 }
 
