@@ -2,12 +2,8 @@
 import { isatty } from "node:tty";
 import { WpodError } from "../core/error.ts";
 import type { Bell } from "../core/ipc/bell.ts";
-import {
-  COLUMNS_MAX,
-  isTerminalSize,
-  type TerminalBuffers,
-  type TerminalSize,
-} from "../core/terminal/control-block.ts";
+import { isTerminalSize, type TerminalBuffers, type TerminalSize } from "../core/terminal/control-block.ts";
+import { TERMINAL_SIZE_MAX } from "../core/terminal/limits.ts";
 import { TerminalSession } from "../node/terminal/terminal-session.ts";
 import { TerminalWriter } from "../node/terminal/terminal-writer.ts";
 import { UserTerminal } from "../node/terminal/user-terminal.ts";
@@ -62,7 +58,7 @@ export function planTerminal({ tty, stdin, stdout }: RunOptions): TerminalPlan |
 export function checkTerminalSize({ columns, rows }: TerminalSize): TerminalSize {
   if (isTerminalSize({ columns, rows })) return { columns, rows };
   throw new WpodError("USAGE", `a terminal can't have ${columns} columns and ${rows} rows`, {
-    hint: `both are whole numbers up to ${COLUMNS_MAX}`,
+    hint: `both are whole numbers up to ${TERMINAL_SIZE_MAX}`,
   });
 }
 

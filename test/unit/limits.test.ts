@@ -4,12 +4,14 @@ import * as image from "../../runtime/core/image/limits.ts";
 import { ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } from "../../runtime/core/kernel/argument-space.ts";
 import { PROGRAM_BYTES_MAX } from "../../runtime/core/kernel/program.ts";
 import { RECORD_BYTES_MAX } from "../../runtime/core/log/cri.ts";
+import * as terminal from "../../runtime/core/terminal/limits.ts";
 import * as engine from "../../runtime/engine/limits.ts";
 
 test.each([
   { of: "the engine", limits: engine },
   { of: "images", limits: image },
   { of: "logs", limits: { RECORD_BYTES_MAX } },
+  { of: "terminals", limits: terminal },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

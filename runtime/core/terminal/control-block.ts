@@ -14,10 +14,8 @@
  */
 import { assert } from "../error.ts";
 import { Bell } from "../ipc/bell.ts";
+import { TERMINAL_SIZE_MAX } from "./limits.ts";
 import { decodeSettings, encodeSettings, SETTINGS_DEFAULT, type TerminalSettings } from "./settings.ts";
-
-/** Of `struct winsize`, which has 16 bits for each. @see ioctl_tty(2) */
-export const COLUMNS_MAX = 0xffff;
 
 /** In characters; 0 is unknown. */
 export interface TerminalSize {
@@ -97,5 +95,7 @@ export class ControlBlock {
 
 /** Whether a terminal can have this size. */
 export function isTerminalSize({ columns, rows }: TerminalSize): boolean {
-  return [columns, rows].every((count) => Number.isInteger(count) && count >= 0 && count <= COLUMNS_MAX);
+  return [columns, rows].every(
+    (count) => Number.isInteger(count) && count >= 0 && count <= TERMINAL_SIZE_MAX,
+  );
 }

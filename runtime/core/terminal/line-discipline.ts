@@ -4,10 +4,8 @@
  *
  * @see termios(3), drivers/tty/n_tty.c of Linux
  */
+import { TERMINAL_LINE_BYTES_MAX } from "./limits.ts";
 import { SETTINGS_DEFAULT, type TerminalSettings } from "./settings.ts";
-
-/** A line with its newline. What is typed behind it is echoed, and lost: N_TTY_BUF_SIZE of Linux. */
-export const LINE_BYTES_MAX = 4096;
 
 const BACKSPACE = 0x08;
 const TAB = 0x09;
@@ -66,7 +64,7 @@ export class LineDiscipline {
   receive(bytes: Uint8Array): Received {
     for (const byte of bytes) {
       // Linux keeps the last byte of a line that is too long until another one comes, so that it can be a newline.
-      if (this.#settings.canonical && this.#line.length >= LINE_BYTES_MAX) this.#line.pop();
+      if (this.#settings.canonical && this.#line.length >= TERMINAL_LINE_BYTES_MAX) this.#line.pop();
       this.#receiveByte(byte);
     }
     if (!this.#settings.canonical) this.#finishLine();

@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Bell } from "../../core/ipc/bell.ts";
 import { Ring } from "../../core/ipc/ring.ts";
 import { ControlBlock, type TerminalSize } from "../../core/terminal/control-block.ts";
+import { TERMINAL_ECHO_BYTES_MAX, TERMINAL_INPUT_BYTES_MAX } from "../../core/terminal/limits.ts";
 import { LineDiscipline, type Received } from "../../core/terminal/line-discipline.ts";
 import { recordBytesMax, writeRecord } from "../../core/terminal/record-ring.ts";
 
@@ -16,11 +17,6 @@ export interface SessionParts {
   ready: Promise<void>;
   signal: (name: "SIGINT" | "SIGQUIT") => void;
 }
-
-/** Lines that wait for the guest to read them. */
-const INPUT_BYTES = 64 * 1024;
-/** While more echo than this waits to be shown, more of it is not shown, as in Linux. */
-const ECHO_BYTES_MAX = 4096;
 
 export class TerminalSession {
   readonly control: ControlBlock;
@@ -39,7 +35,7 @@ export class TerminalSession {
 
   constructor(parts: SessionParts) {
     this.control = ControlBlock.create(parts.size);
-    this.input = Ring.create(INPUT_BYTES, parts.bell);
+    this.input = Ring.create(TERMINAL_INPUT_BYTES_MAX, parts.bell);
     this.#bell = parts.bell;
     this.#show = parts.show;
     this.#signal = parts.signal;
@@ -139,7 +135,7 @@ export class TerminalSession {
 
   #showEcho(echo: Uint8Array): void {
     const count = echo.length;
-    if (count === 0 || this.#echoBytes > ECHO_BYTES_MAX) return;
+    if (count === 0 || this.#echoBytes > TERMINAL_ECHO_BYTES_MAX) return;
     this.#echoBytes += count;
     this.#queue(echo)
       .catch(() => {})

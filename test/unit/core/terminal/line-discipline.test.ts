@@ -1,10 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  LINE_BYTES_MAX,
-  LineDiscipline,
-  type Received,
-} from "../../../../runtime/core/terminal/line-discipline.ts";
+import { TERMINAL_LINE_BYTES_MAX } from "../../../../runtime/core/terminal/limits.ts";
+import { LineDiscipline, type Received } from "../../../../runtime/core/terminal/line-discipline.ts";
 import { addReturns } from "../../../../runtime/core/terminal/output-processing.ts";
 import { SETTINGS_DEFAULT, type TerminalSettings } from "../../../../runtime/core/terminal/settings.ts";
 import { askKernel, type KeyCase, type Seen } from "../../../fixtures/terminal/kernel-tty.ts";
@@ -33,7 +30,7 @@ interface Case {
   written?: string;
 }
 
-const FULL = "x".repeat(LINE_BYTES_MAX - 1);
+const FULL = "x".repeat(TERMINAL_LINE_BYTES_MAX - 1);
 
 const CASES: Case[] = [
   { name: "a line comes with its newline", typed: "hi\n", reads: ["hi\n"], echo: "hi\r\n" },
@@ -227,7 +224,7 @@ describe("the line discipline", () => {
     const discipline = new LineDiscipline();
     for (let chunk = 0; chunk < 40; chunk++) discipline.receive(new Uint8Array(1000).fill(0x61));
     const { toGuest } = discipline.receive(Buffer.from("\n"));
-    expect(toGuest.map((line) => line.length)).toEqual([LINE_BYTES_MAX]);
+    expect(toGuest.map((line) => line.length)).toEqual([TERMINAL_LINE_BYTES_MAX]);
   });
 });
 
