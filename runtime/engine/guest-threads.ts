@@ -16,6 +16,7 @@ import type {
   WorkerMessage,
 } from "../core/kernel/spec.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
+import type { ThreadBudget } from "./thread-budget.ts";
 import { prestartWorker, takeWorker } from "./worker-entry.ts";
 
 /** `wasi-threads` has so many numbers for threads. */
@@ -27,8 +28,8 @@ export interface ThreadsParts {
   seat: Seat;
   process: ProcessSpec;
   streams: StandardStreams;
-  /** Threads at a time, the first one included. */
-  countMax: number;
+  /** Of the container. */
+  budget: ThreadBudget;
 }
 
 interface Thread {
@@ -57,11 +58,12 @@ export class GuestThreads {
   #isOver = false;
 
   constructor(parts: ThreadsParts) {
-    const { process, streams, countMax } = parts;
+    const { process, streams, budget } = parts;
     this.#parts = parts;
+    budget.begin();
     this.spec = {
       handles: SharedHandles.createBuffer(STDIO_COUNT + process.preopens.length),
-      descriptors: SharedDescriptorTable.createBuffer(process.descriptorsMax, countMax),
+      descriptors: SharedDescriptorTable.createBuffer(process.descriptorsMax, budget.countMax),
       stdio: streamSpecs(streams),
       thread: undefined,
     };
@@ -83,8 +85,7 @@ export class GuestThreads {
 
   /** @returns its number, or a negative errno */
   #startThread(startArg: number): number {
-    const isFull = this.#ids.size + 1 >= this.#parts.countMax;
-    if (this.#isOver || isFull) return -Errno.EAGAIN;
+    if (this.#isOver || !this.#parts.budget.take()) return -Errno.EAGAIN;
     const id = this.#takeId();
     const thread: ThreadSpec = { id, startArg };
     const idle = [...this.#threads].find((known) => known.id === undefined);
@@ -97,7 +98,7 @@ export class GuestThreads {
       this.#startWorker(thread);
     } catch {
       // The host has no room for it, or the kernel: as where pthread_create(3) fails.
-      this.#ids.delete(id);
+      this.#giveId(id);
       return -Errno.EAGAIN;
     }
     return id;
@@ -109,6 +110,11 @@ export class GuestThreads {
     } while (this.#ids.has(this.#lastId));
     this.#ids.add(this.#lastId);
     return this.#lastId;
+  }
+
+  #giveId(id: number): void {
+    this.#ids.delete(id);
+    this.#parts.budget.give();
   }
 
   #startWorker(spec: ThreadSpec): void {
@@ -144,15 +150,19 @@ export class GuestThreads {
 
   #forget(thread: Thread): void {
     this.#threads.delete(thread);
-    if (thread.id !== undefined) this.#ids.delete(thread.id);
+    this.#rest(thread);
+  }
+
+  /** It runs nothing now. */
+  #rest(thread: Thread): void {
+    if (thread.id !== undefined) this.#giveId(thread.id);
     thread.id = undefined;
   }
 
   #hear(thread: Thread, message: WorkerMessage): void {
     switch (message.kind) {
       case "thread-end":
-        if (thread.id !== undefined) this.#ids.delete(thread.id);
-        thread.id = undefined;
+        this.#rest(thread);
         return;
       case "spawn":
         this.spawn(message);
@@ -166,6 +176,7 @@ export class GuestThreads {
 
   /** The program is over, whatever they are doing. When they have gone. */
   async terminate(): Promise<void> {
+    if (!this.#isOver) this.#parts.budget.give(); // its first thread's
     this.#isOver = true;
     for (const { worker } of this.#threads) void worker.terminate();
     await Promise.all(this.#gone);

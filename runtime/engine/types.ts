@@ -48,6 +48,8 @@ export interface Limits {
   /** Bytes and inodes that the writable layer may hold. */
   diskBytesMax?: number;
   inodesMax?: number;
+  /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
+  threadsMax?: number;
   /** Bytes of each stream that a result collects; what is over that is dropped. */
   outputBytesMax?: number;
 }

@@ -71,6 +71,12 @@ describe("threads of a program", { timeout: 2 * TIMEOUT_MS }, () => {
     expect(await run(["limit"])).toEqual(fine(`${THREADS_MAX} threads, then ${-Errno.EAGAIN}\n`));
   });
 
+  test.each([1, 2, 5])("are %d at most where that is the limit", async (threadsMax) => {
+    expect(await run(["limit"], { limits: { threadsMax } })).toEqual(
+      fine(`${threadsMax} threads, then ${-Errno.EAGAIN}\n`),
+    );
+  });
+
   test("make room for others when they end", async () => {
     const { stdout, exitCode } = await run(["again", "1", `${2 * THREADS_MAX}`]);
     expect({ stdout, exitCode }).toEqual({ stdout: `${(2 * THREADS_MAX) ** 2}\n`, exitCode: 0 });

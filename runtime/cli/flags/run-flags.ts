@@ -63,6 +63,12 @@ export const RUN_FLAGS: readonly Flag[] = [
   { long: "name", kind: "text", value: "name", help: "Give the container a name" },
   { long: "network", kind: "text", value: "mode", default: "none", help: "Connect to a network: none" },
   { long: "net", kind: "text", help: "", hidden: true },
+  {
+    long: "pids-limit",
+    kind: "text",
+    value: "number",
+    help: "Limit the threads of its programs; -1 is no limit",
+  },
   { long: "platform", kind: "text", value: "os/arch", help: "Take this platform of the image" },
   {
     long: "pull",
@@ -190,7 +196,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "memory-swap",
     "memory-swappiness",
     "oom-score-adj",
-    "pids-limit",
     "runtime",
     "shm-size",
   ]),

@@ -69,6 +69,8 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   if (stopSignal !== undefined) options.stopSignal = signalName(stopSignal);
   const memory = flags.text("memory");
   if (memory !== undefined) options.limits = memoryLimit(memory);
+  const pidsLimit = flags.text("pids-limit");
+  if (pidsLimit !== undefined) options.limits = { ...options.limits, ...threadLimit(pidsLimit) };
   const timeout = flags.integer("timeout");
   if (timeout !== undefined) options.timeoutMs = toTimeoutMs(timeout);
   if (flags.has("volume") || flags.has("mount") || flags.has("tmpfs")) {
@@ -209,6 +211,15 @@ function memoryLimit(text: string): { memoryBytesMax?: number } {
     );
   }
   return { memoryBytesMax };
+}
+
+/** As in docker: 0 and -1 are no limit, here as many as a kernel has room for. */
+function threadLimit(text: string): { threadsMax: number } {
+  const number = /^-?\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isNaN(number) || number < -1) {
+    throw new WpodError("USAGE", `invalid --pids-limit "${text}": not a number, or less than -1`);
+  }
+  return { threadsMax: number <= 0 ? Number.MAX_SAFE_INTEGER : number };
 }
 
 function toTimeoutMs(seconds: number): number {

@@ -1,0 +1,29 @@
+/** Threads that the programs of one container may have at a time, the first of each included. */
+export class ThreadBudget {
+  readonly #countMax: number;
+  #count = 0;
+
+  constructor(countMax: number) {
+    this.#countMax = countMax;
+  }
+
+  get countMax(): number {
+    return this.#countMax;
+  }
+
+  /** A program begins: a person wanted it, so it fits, and its threads may not. */
+  begin(): void {
+    this.#count++;
+  }
+
+  /** @returns false when there are as many as may be */
+  take(): boolean {
+    if (this.#count >= this.#countMax) return false;
+    this.#count++;
+    return true;
+  }
+
+  give(): void {
+    this.#count--;
+  }
+}
