@@ -14,6 +14,7 @@ import { type MountPlace, type MountSource, MountTable } from "../vfs/mount-tabl
 import { type FileSystemState, restoreSnapshot, takeSnapshot } from "../vfs/snapshot.ts";
 import { type MovedHostFile, openNode } from "./moved-files.ts";
 import type { FilesSpec, KeepPlan, LayerFiles, MountPlan } from "./spec.ts";
+import { terminalAmong } from "./stdio-alias.ts";
 
 /** What the thread that assembles a tree has to give. */
 export interface TreeServices {
@@ -175,7 +176,7 @@ export function assembleTree(
 
 /** What `/dev/stdin` and the others lead to. Without a terminal `/dev/tty` is there, and can't be opened. */
 function streamOpeners(stdio: readonly OpenFile[] | undefined): Record<string, DeviceOpener> {
-  const terminal = stdio?.find((file) => file.terminal !== undefined);
+  const terminal = stdio && terminalAmong(stdio);
   const openers: Record<string, DeviceOpener> = { tty: () => terminal ?? -Errno.ENXIO };
   for (const [index, name] of STREAMS.entries()) openers[name] = () => stdio?.[index] ?? -Errno.ENXIO;
   return openers;

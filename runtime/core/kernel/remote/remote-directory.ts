@@ -1,4 +1,5 @@
 /** An open directory of a kernel in another thread: what names a path is asked there. */
+
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import {
@@ -21,6 +22,7 @@ import {
   Real,
   takeStat,
 } from "../protocol.ts";
+import { aliased } from "../stdio-alias.ts";
 import { appends, type Connection, typeOf } from "./connection.ts";
 import { RemoteFile, RemoteHandle, RemoteStream } from "./remote-file.ts";
 
@@ -71,7 +73,7 @@ export class RemoteDirectory extends RemoteHandle {
     const alias = numbers[Place.alias]!;
     if (answer < 0 || alias >= 0) {
       connection.giveHandle(handle);
-      return answer < 0 ? answer : connection.stdio[alias]!;
+      return answer < 0 ? answer : aliased(alias, connection.stdio);
     }
     return this.opened(handle, options.nonblock);
   }
