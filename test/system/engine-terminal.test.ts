@@ -1,7 +1,8 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
+import type { Engine } from "../../runtime/engine/index.ts";
 import type { Container, RunOptions } from "../../runtime/engine/types.ts";
-import { engineForFile } from "../fixtures/engine-for-test.ts";
+import { engineForFile, engineForTest } from "../fixtures/engine-for-test.ts";
 import { guest } from "../fixtures/guests.ts";
 
 const own = engineForFile();
@@ -25,10 +26,11 @@ class Screen {
 async function launch(
   command: string[],
   options: RunOptions = {},
+  engine: Engine = own.engine,
 ): Promise<{ container: Container; screen: Screen; keys: PassThrough }> {
   const screen = new Screen();
   const keys = new PassThrough();
-  const container = await own.engine.launch(await guest("tty"), {
+  const container = await engine.launch(await guest("tty"), {
     args: command,
     tty: true,
     stdin: keys,
@@ -165,12 +167,21 @@ describe("a terminal of the library's", () => {
     await expect(container.wait()).rejects.toBe(oops);
   });
 
-  test("/dev/tty", async () => {
-    const { container, screen, keys } = await launch(["device"]);
-    await screen.shows("name? ");
-    keys.write("me\r");
-    expect((await container.wait()).exitCode).toBe(0);
-    expect(screen.shown).toBe("isatty 1\r\nname? me\r\nread 3 me/\r\n");
+  describe.each(["worker", "kernel"] as const)("/dev/tty, files in the %s", (placement) => {
+    test("is the terminal", async () => {
+      await using own = await engineForTest({ placement });
+      const { container, screen, keys } = await launch(["device"], {}, own.engine);
+      await screen.shows("name? ");
+      keys.write("me\r");
+      expect((await container.wait()).exitCode).toBe(0);
+      expect(screen.shown).toBe("isatty 1\r\nname? me\r\nread 3 me/\r\n");
+    });
+
+    test("can't be opened without one", async () => {
+      await using own = await engineForTest({ placement });
+      const result = await own.engine.run(await guest("tty"), { args: ["device"], stdin: "me\n" });
+      expect(Buffer.from(result.stdout).toString()).toBe("errno 60\n");
+    });
   });
 
   test("runs leave nothing behind: no listeners, and the process could end", async () => {
