@@ -13,7 +13,7 @@ import { judge, OPERATIONS, type Operation, rootOver } from "../../../fixtures/h
 
 const WATCHED = [
   "chmodSync", "closeSync", "fchmodSync", "fstatSync", "linkSync", "lstatSync", "lutimesSync", "mkdirSync", "openSync",
-  "readSync", "readdirSync", "readlinkSync", "renameSync", "rmdirSync", "statSync", "symlinkSync", "unlinkSync", "utimesSync",
+  "readSync", "opendirSync", "readdirSync", "readlinkSync", "renameSync", "rmdirSync", "statSync", "symlinkSync", "unlinkSync", "utimesSync",
   "futimesSync", "ftruncateSync", "writeSync", "realpathSync", "readFileSync",
 ] as const; // biome-ignore format: a list
 
