@@ -1,41 +1,26 @@
 /** The thread of a container's program: joins the shim, the container's tree and its streams, and runs the module. */
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
-import type { OpenFile, Preopen, System } from "../../shim/abi/system.ts";
+import type { Preopen, System } from "../../shim/abi/system.ts";
 import { runProgram } from "../../shim/preview1/program.ts";
 import type { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
-import { Ring } from "../core/ipc/ring.ts";
-import { BufferSource, NULL_SINK } from "../core/kernel/buffer-stream.ts";
 import { assembleTree, type ContainerTree, lastState } from "../core/kernel/container-tree.ts";
 import { AttentiveBell, HandOver } from "../core/kernel/hand-over.ts";
 import { openPreopens } from "../core/kernel/kernel.ts";
+import type { OpenStreams } from "../core/kernel/kernel-control.ts";
 import { ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
-import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
-import type {
-  ExitMessage,
-  Outcome,
-  RecallMessage,
-  StartMessage,
-  StreamSpec,
-  TreePlace,
-} from "../core/kernel/spec.ts";
-import { type ByteSink, StreamFile } from "../core/kernel/stream.ts";
-import type { LogStream } from "../core/log/cri.ts";
-import type { TerminalBuffers } from "../core/terminal/control-block.ts";
-import { TerminalFile } from "../core/terminal/terminal-file.ts";
+import type { RecallMessage, StartMessage, TreePlace } from "../core/kernel/spec.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
-import { MEMORY_REFUSED_EXPORT } from "../core/wasm/memory-watch.ts";
-import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
+import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
-import { LogFile } from "../node/log/log-file.ts";
-import { DirectSink } from "../node/stdio/direct-sink.ts";
 import { treeServices } from "../node/tree-services.ts";
-
+import { exitMessage, reportTrap } from "./program-exit.ts";
+import { openStreams } from "./streams.ts";
 import { isThreaded, startThread } from "./threaded-program.ts";
 
 type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
@@ -53,10 +38,8 @@ function start(message: StartMessage): void {
     return;
   }
   const bell = new AttentiveBell(message.bell);
-  const log = message.log && new LogFile(message.log.path, message.log.limits, realtimeNs);
-  const stdio = message.terminal
-    ? terminalStreams(message.terminal, bell, log)
-    : standardStreams(message.stdio, bell, log);
+  const streams = openStreams(message, bell);
+  const stdio = streams.files;
   const { credentials } = message.process;
   const { place } = message;
   const tree =
@@ -86,17 +69,11 @@ function start(message: StartMessage): void {
     { kind: "exit", status: 0 },
     { memory: message.memory && ownMemory(message.memory) },
   );
-  if (ended.outcome.kind === "trap") reportTrap(stdio[2], ended.outcome);
-  log?.close();
+  reportTrap(stdio[2], ended.outcome);
+  streams.close();
   const snapshot = attention?.isHere ? lastState(tree!, message.keepFiles) : undefined;
-  const refused = ended.exports?.[MEMORY_REFUSED_EXPORT] as WebAssembly.Global | undefined;
-  const exit: ExitMessage = {
-    kind: "exit",
-    outcome: ended.outcome,
-    memoryRefused: refused?.value === 1,
-    snapshot,
-  };
   keepCode?.();
+  const exit = exitMessage(ended.outcome, ended.exports, snapshot);
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
 }
 
@@ -105,24 +82,7 @@ function ownMemory(memory: NonNullable<StartMessage["memory"]>): WebAssembly.Mem
   return memory instanceof WebAssembly.Memory ? memory : makeMemory(memory);
 }
 
-type StandardFiles = [OpenFile, OpenFile, OpenFile];
-
-function standardStreams(
-  [stdin, stdout, stderr]: StartMessage["stdio"],
-  bell: Bell,
-  log: LogFile | undefined,
-): StandardFiles {
-  return [
-    new StreamFile(1n, { source: sourceOf(stdin, bell) }),
-    new StreamFile(2n, { sink: logged(sinkOf(stdout, bell), log, "stdout") }),
-    new StreamFile(3n, { sink: logged(sinkOf(stderr, bell), log, "stderr") }),
-  ];
-}
-
-function terminalStreams(buffers: TerminalBuffers, bell: Bell, log: LogFile | undefined): StandardFiles {
-  const terminal = new TerminalFile(1n, buffers, bell, (sink) => logged(sink, log, "stdout"));
-  return [terminal, terminal, terminal];
-}
+type StandardFiles = OpenStreams["files"];
 
 /** The engine may want the files in another thread: it tells by a flag, and by an interrupt. */
 function listen(recall: SharedArrayBuffer, tree: ContainerTree, bell: Bell, stdio: StandardFiles): HandOver {
@@ -160,32 +120,4 @@ function joinKernel(
     name,
     directory: new RemoteDirectory(connection, connection.takeHandle()),
   }));
-}
-
-/** As wasmtime and a shell do: who only sees the status would not know why. */
-function reportTrap(stderr: OpenFile, outcome: Extract<Outcome, { kind: "trap" }>): void {
-  stderr.write(new TextEncoder().encode(`wpod: the program trapped: ${outcome.message}\n`));
-}
-
-function sourceOf(spec: StreamSpec, bell: Bell) {
-  if (spec.kind === "ring") return new RingSource(new Ring(spec.buffer, bell));
-  return new BufferSource(spec.kind === "bytes" ? spec.bytes : undefined);
-}
-
-function sinkOf(spec: StreamSpec, bell: Bell): ByteSink {
-  if (spec.kind === "ring") return new RingSink(new Ring(spec.buffer, bell));
-  return spec.kind === "descriptor" ? new DirectSink(spec.fd, bell) : NULL_SINK;
-}
-
-function logged(sink: ByteSink, log: LogFile | undefined, stream: LogStream): ByteSink {
-  if (log === undefined) return sink;
-  const note = (source: Uint8Array, count: number): number => {
-    if (count > 0) log.append(stream, source.subarray(0, count));
-    return count;
-  };
-  return {
-    write: (source) => note(source, sink.write(source)),
-    tryWrite: (source) => note(source, sink.tryWrite(source)),
-    writable: () => sink.writable(),
-  };
 }
