@@ -18,6 +18,9 @@ export type ErrorCode =
   | "CONTAINER_NOT_FOUND"
   | "CONTAINER_RUNNING"
   | "CONTAINER_STATE"
+  | "VOLUME_NOT_FOUND"
+  | "VOLUME_IN_USE"
+  | "VOLUME_EXISTS"
   | "NAME_INVALID"
   | "NAME_IN_USE"
   | "MOUNT_INVALID"
@@ -30,6 +33,7 @@ export type ErrorCode =
   | "PROGRAM_IMPORTS" // needs functions that wpod doesn't have
   | "PROGRAM_COMPONENT" // a component: later
   | "LIMIT_REACHED" // as many as there may be
+  | "KERNEL_LOST" // the thread with the files that programs share has ended
   | "MEMORY_LIMIT" // the module's minimum is over the limit
   | "FILE_NOT_FOUND" // a file of the host
   | "UNSUPPORTED" // known to docker, comes later

@@ -7,18 +7,25 @@ import { Mailbox } from "../core/ipc/mailbox.ts";
 import {
   CONTROL_CLIENT,
   type KernelAnswer,
+  type KernelCounts,
   type KernelRequest,
   type NumberedAnswer,
   type NumberedRequest,
 } from "../core/kernel/kernel-messages.ts";
 import { STDIO_COUNT } from "../core/kernel/remote/shared-files.ts";
-import type { FilesSpec, ProcessSpec, RecallMessage, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
+import type {
+  FilesSpec,
+  ProcessSpec,
+  RecallMessage,
+  StandardStreams,
+  TreePlace,
+} from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 
 const ENTRY = new URL("../worker/kernel.worker.ts", import.meta.url);
 
 /** Programs that may use one kernel at a time, and the bit of its messages. */
-const CLIENTS_MAX = 1024;
+export const CLIENTS_MAX = 1024;
 
 /** A program's place at the kernel. */
 export interface Seat {
@@ -26,24 +33,56 @@ export interface Seat {
   readonly place: TreePlace;
 }
 
+type Done = Extract<KernelAnswer, { kind: "done" }>;
+/** Told when the kernel's thread has ended, and the files that were there are lost. */
+export type LossListener = (loss: WpodError) => void;
+
+/** Every method that asks the kernel throws a WpodError KERNEL_LOST when its thread ends meanwhile; the next call starts another. */
 export class KernelHost implements AsyncDisposable {
-  readonly #gate = Gate.create(CLIENTS_MAX);
-  readonly #pending = new Map<number, PromiseWithResolvers<FileSystemState | undefined>>();
-  readonly #freeClients: number[] = [];
   readonly #ownBell = new Bell();
+  /** What belongs to one thread, and goes with it. */
+  #gate = Gate.create(CLIENTS_MAX);
+  #pending = new Map<number, PromiseWithResolvers<Done>>();
+  #trees = new Map<string, LossListener>();
+  #freeClients: number[] = [];
   #nextClient = CONTROL_CLIENT + 1;
-  #nextRequest = 1;
   #worker: Worker | undefined;
-  #failure: Error | undefined;
+
+  #nextRequest = 1;
+  #disposed = false;
 
   /** @throws WpodError MOUNT_INVALID, BLOB_CORRUPT */
-  async openTree(key: string, files: FilesSpec, owner: { uid: number; gid: number }): Promise<void> {
-    await this.#ask({ kind: "open-tree", key, files, owner }, files.snapshot);
+  async openTree(
+    key: string,
+    files: FilesSpec,
+    owner: { uid: number; gid: number },
+    lost: LossListener = () => {},
+  ): Promise<void> {
+    await this.#withTree(key, lost, () =>
+      this.#ask({ kind: "open-tree", key, files, owner }, files.snapshot),
+    );
   }
 
-  /** Its last state, when it is to be kept. */
-  closeTree(key: string, keep: boolean): Promise<FileSystemState | undefined> {
-    return this.#ask({ kind: "close-tree", key, keep });
+  /** Its last state, when it is to be kept; undefined when it was lost. */
+  async closeTree(key: string, keep: boolean): Promise<FileSystemState | undefined> {
+    if (!this.#trees.delete(key)) return undefined;
+    return (await this.#ask({ kind: "close-tree", key, keep })).snapshot;
+  }
+
+  /** What is in use there, for whoever looks after it. */
+  async counts(): Promise<KernelCounts> {
+    return (await this.#ask({ kind: "count" })).counts!;
+  }
+
+  /** The tree is there while nothing of this went wrong. */
+  async #withTree(key: string, lost: LossListener, open: () => Promise<unknown>): Promise<void> {
+    this.#trees.set(key, lost);
+    try {
+      await open();
+    } catch (error) {
+      this.#trees.delete(key);
+      throw error;
+    }
   }
 
   /** A seat for a program that isn't there yet: it may ask as soon as it runs. */
@@ -55,6 +94,8 @@ export class KernelHost implements AsyncDisposable {
   ): Promise<Seat> {
     const client = this.#takeClient();
     const mailbox = Mailbox.create();
+    const gate = this.#gate.buffer;
+    const free = this.#freeClients;
     try {
       await this.#ask({
         kind: "attach",
@@ -68,12 +109,12 @@ export class KernelHost implements AsyncDisposable {
         streams,
       });
     } catch (error) {
-      this.#freeClients.push(client);
+      free.push(client);
       throw error;
     }
     return {
       client,
-      place: { kind: "kernel", gate: this.#gate.buffer, client, mailbox: mailbox.buffer },
+      place: { kind: "kernel", gate, client, mailbox: mailbox.buffer },
     };
   }
 
@@ -89,33 +130,32 @@ export class KernelHost implements AsyncDisposable {
     process: ProcessSpec,
     bell: Bell,
     gone: Promise<void>,
+    lost: LossListener,
     bring: (message: RecallMessage<MessagePort>, arrived: Promise<unknown>) => void,
   ): Promise<Seat> {
     const client = this.#takeClient();
     const mailbox = Mailbox.create();
     const place = { gate: this.#gate.buffer, client, mailbox: mailbox.buffer };
     const { port1, port2 } = new MessageChannel();
-    const arrived = this.#ask(
-      {
-        kind: "expect",
-        client,
-        key,
-        files: { ...files, snapshot: undefined },
-        owner: process.credentials,
-        mailbox: mailbox.buffer,
-        bell: bell.buffer,
-        handlesMax: process.descriptorsMax,
-      },
-      undefined,
-      port1,
-    );
+    const request: KernelRequest = {
+      kind: "expect",
+      client,
+      key,
+      files: { ...files, snapshot: undefined },
+      owner: process.credentials,
+      mailbox: mailbox.buffer,
+      bell: bell.buffer,
+      handlesMax: process.descriptorsMax,
+    };
+    const arrived = this.#withTree(key, lost, () => this.#ask(request, undefined, port1));
     bring({ kind: "recall", ...place, port: port2 }, arrived);
+    const free = this.#freeClients;
     const forget = () => void this.#ask({ kind: "forget", client }).catch(() => {});
     void gone.then(forget);
     try {
       await arrived;
     } catch (error) {
-      this.#freeClients.push(client);
+      free.push(client);
       throw error;
     }
     return { client, place: { kind: "kernel", ...place } };
@@ -133,9 +173,18 @@ export class KernelHost implements AsyncDisposable {
   }
 
   /** After the program's thread has ended. */
-  async leave({ client }: Seat): Promise<void> {
-    await this.#ask({ kind: "detach", client });
-    this.#freeClients.push(client);
+  async leave({ client, place }: Seat): Promise<void> {
+    const free = this.#freeClients;
+    const isLost = () => place.kind === "kernel" && place.gate !== this.#gate.buffer;
+    if (isLost()) return;
+    try {
+      await this.#ask({ kind: "detach", client });
+    } catch (error) {
+      // Gone with the thread.
+      if (isLost()) return;
+      throw error;
+    }
+    free.push(client);
   }
 
   #takeClient(): number {
@@ -151,11 +200,11 @@ export class KernelHost implements AsyncDisposable {
     request: KernelRequest,
     moved: FileSystemState | undefined = undefined,
     port: MessagePort | undefined = undefined,
-  ): Promise<FileSystemState | undefined> {
-    if (this.#failure !== undefined) throw this.#failure;
+  ): Promise<Done> {
+    if (this.#disposed) throw disposed();
     const worker = this.#start();
     const id = this.#nextRequest++;
-    const answered = Promise.withResolvers<FileSystemState | undefined>();
+    const answered = Promise.withResolvers<Done>();
     this.#pending.set(id, answered);
     worker.ref();
     const message: NumberedRequest<MessagePort> =
@@ -178,8 +227,12 @@ export class KernelHost implements AsyncDisposable {
       workerData: this.#gate.buffer,
       trackUnmanagedFds: true,
     });
+    let why = "it was ended";
     worker.on("message", (message: NumberedAnswer) => this.#hear(message));
-    worker.on("error", (error: Error) => this.#fail(error));
+    worker.on("error", (error: Error) => {
+      why = error.message.split("\n", 1)[0]!;
+    });
+    worker.once("exit", () => this.#lose(worker, why));
     this.#worker = worker;
     return worker;
   }
@@ -193,23 +246,44 @@ export class KernelHost implements AsyncDisposable {
     settle(answered, answer);
   }
 
-  #fail(error: Error): void {
-    this.#failure = error;
-    for (const { reject } of this.#pending.values()) reject(error);
-    this.#pending.clear();
+  /** Its thread has ended. Whoever had files there has lost them; the next request starts a new one. */
+  #lose(worker: Worker, why: string): void {
+    if (this.#worker !== worker) return;
+    const loss = new WpodError(
+      "KERNEL_LOST",
+      `the kernel, which had the container's files, has ended: ${why}`,
+      {
+        hint: "containers that start from now on get a new one",
+      },
+    );
+    const pending = this.#pending;
+    const trees = this.#trees;
+    this.#worker = undefined;
+    this.#gate = Gate.create(CLIENTS_MAX);
+    this.#pending = new Map();
+    this.#trees = new Map();
+    this.#freeClients = [];
+    this.#nextClient = CONTROL_CLIENT + 1;
+    for (const { reject } of pending.values()) reject(loss);
+    for (const lost of trees.values()) lost(loss);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#worker?.terminate();
-    this.#fail(new WpodError("USAGE", "the engine was disposed of"));
+    this.#disposed = true;
+    const worker = this.#worker;
+    this.#worker = undefined;
+    await worker?.terminate();
+    for (const { reject } of this.#pending.values()) reject(disposed());
+    this.#pending.clear();
   }
 }
 
-function settle(
-  { resolve, reject }: PromiseWithResolvers<FileSystemState | undefined>,
-  answer: KernelAnswer,
-): void {
-  if (answer.kind === "done") resolve(answer.snapshot);
+function disposed(): WpodError {
+  return new WpodError("USAGE", "the engine was disposed of");
+}
+
+function settle({ resolve, reject }: PromiseWithResolvers<Done>, answer: KernelAnswer): void {
+  if (answer.kind === "done") resolve(answer);
   else
     reject(
       new WpodError(answer.code, answer.message, answer.hint === undefined ? {} : { hint: answer.hint }),

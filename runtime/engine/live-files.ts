@@ -9,7 +9,13 @@ import { NULL_SINK } from "../core/kernel/buffer-stream.ts";
 import { SUPERUSER } from "../core/kernel/container-tree.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
-import type { FilesSpec, ProcessSpec, RecallMessage, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
+import type {
+  FilesSpec,
+  ProcessSpec,
+  RecallMessage,
+  StandardStreams,
+  TreePlace,
+} from "../core/kernel/spec.ts";
 import { StreamFile } from "../core/kernel/stream.ts";
 import type { FileSystemState } from "../core/vfs/snapshot.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
@@ -23,6 +29,8 @@ export interface FirstProgram {
   /** Of a program with threads: they are at the kernel then, as its files are from the start. */
   readonly streams?: StandardStreams | undefined;
   recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void;
+  /** The kernel has ended, and its files with it. */
+  lost(loss: WpodError): void;
 }
 
 export class LiveFiles {
@@ -51,7 +59,9 @@ export class LiveFiles {
   async placeFirst(atKernel: boolean): Promise<TreePlace> {
     if (!atKernel) return { kind: "here", files: this.#spec };
     const { process, bell, streams } = this.#first;
-    this.#moved = this.#kernel.openTree(this.#key, this.#spec, process.credentials);
+    this.#moved = this.#kernel.openTree(this.#key, this.#spec, process.credentials, (loss) =>
+      this.#first.lost(loss),
+    );
     await this.#moved;
     const seat = await this.#kernel.seat(this.#key, process, bell, streams);
     this.#seats.add(seat);
@@ -107,8 +117,14 @@ export class LiveFiles {
 
   async #moveFirst(): Promise<void> {
     const { process, bell, gone } = this.#first;
-    const seat = await this.#kernel.takeOver(this.#key, this.#spec, process, bell, gone, (message, arrived) =>
-      this.#first.recall(message, arrived),
+    const seat = await this.#kernel.takeOver(
+      this.#key,
+      this.#spec,
+      process,
+      bell,
+      gone,
+      (loss) => this.#first.lost(loss),
+      (message, arrived) => this.#first.recall(message, arrived),
     );
     this.#seats.add(seat);
   }

@@ -13,13 +13,13 @@ import { type OpenFiles, openFiles } from "./files.ts";
 import { type GuestEnd, GuestProcess } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
-import type { KernelHost, Seat } from "./kernel-host.ts";
+import { CLIENTS_MAX, type KernelHost, type Seat } from "./kernel-host.ts";
 import { THREADS_MAX } from "./limits.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
-import { ThreadBudget } from "./thread-budget.ts";
 import { checkTerminalSize, type TerminalPlan } from "./terminal.ts";
+import { ThreadBudget } from "./thread-budget.ts";
 import type {
   Container,
   ContainerFiles,
@@ -79,7 +79,7 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    this.#budget = new ThreadBudget(parts.record.limits.threadsMax ?? THREADS_MAX);
+    this.#budget = new ThreadBudget(Math.min(parts.record.limits.threadsMax ?? THREADS_MAX, CLIENTS_MAX));
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
@@ -155,6 +155,7 @@ export class LocalContainer implements Container {
         gone: guest.gone,
         streams,
         recall: (message, moved) => guest.recall(message, moved),
+        lost: (loss) => this.#loseFiles(guest, loss),
       });
       place = await this.#live.placeFirst(placement === "kernel" || prepared.threaded);
       this.#checkStart();
@@ -192,6 +193,11 @@ export class LocalContainer implements Container {
     await Promise.all([this.#guest!, ...others].map(({ gone }) => gone));
     const kept = await live.close(this.#parts.options.keepFiles ?? true);
     return { ...end, snapshot: end.snapshot ?? kept };
+  }
+
+  /** Nobody answers its programs any more. */
+  #loseFiles(first: GuestProcess, { message }: WpodError): void {
+    for (const guest of [first, ...this.#others]) void guest.end({ kind: "defect", message }, false);
   }
 
   async exec(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {

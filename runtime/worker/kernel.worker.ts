@@ -1,4 +1,5 @@
 /** The thread of the kernel: serves whoever knocks, and sleeps when nobody does. */
+import { getHeapStatistics } from "node:v8";
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { Gate } from "../core/ipc/gate.ts";
 import type { HandOverMessage } from "../core/kernel/hand-over.ts";
@@ -22,7 +23,7 @@ interface Expected {
   source: MessagePort;
 }
 
-const DONE: KernelAnswer = { kind: "done", snapshot: undefined };
+const DONE = { kind: "done" as const, snapshot: undefined } satisfies KernelAnswer;
 const expected = new Map<number, Expected>();
 const port = parentPort!;
 const gate = new Gate(workerData as SharedArrayBuffer);
@@ -51,6 +52,10 @@ function read({ id, request, port: source }: NumberedRequest<MessagePort>): void
   } else if (request.kind === "forget") {
     forget(request.client);
     answer(id, DONE);
+  } else if (request.kind === "count") {
+    const heapBytes = getHeapStatistics().used_heap_size;
+    const { treeCount: trees, clientCount: clients, openCount: open } = kernel;
+    answer(id, { ...DONE, counts: { trees, clients, open, heapBytes } });
   } else answer(id, control.handle(request));
 }
 

@@ -29,7 +29,7 @@ export interface OpenStreams {
 export type StreamsOpener = (streams: StandardStreams, bell: Bell) => OpenStreams;
 
 /** Those that are answered at once. */
-export type PlainRequest = Exclude<KernelRequest, { kind: "expect" | "forget" }>;
+export type PlainRequest = Exclude<KernelRequest, { kind: "expect" | "forget" | "count" }>;
 
 export class KernelControl {
   readonly #kernel: Kernel;

@@ -47,12 +47,24 @@ export type KernelRequest =
   /** They won't. */
   | { kind: "forget"; client: number }
   /** Its thread has ended, at whatever point. */
-  | { kind: "detach"; client: number };
+  | { kind: "detach"; client: number }
+  /** What is in use. */
+  | { kind: "count" };
 
 export type ExpectRequest = Extract<KernelRequest, { kind: "expect" }>;
 
+/** What a kernel has in use for all of its clients. */
+export interface KernelCounts {
+  trees: number;
+  clients: number;
+  /** Open files. */
+  open: number;
+  /** Its thread's memory for JavaScript: what it knows, and garbage. */
+  heapBytes: number;
+}
+
 export type KernelAnswer =
-  | { kind: "done"; snapshot: FileSystemState | undefined }
+  | { kind: "done"; snapshot: FileSystemState | undefined; counts?: KernelCounts }
   | { kind: "refused"; code: ErrorCode; message: string; hint: string | undefined };
 
 export interface NumberedRequest<Port> {

@@ -65,6 +65,10 @@ export class Kernel {
     return [...all].reduce((count, handles) => count + (handles?.count ?? 0), 0);
   }
 
+  get treeCount(): number {
+    return this.#trees.size;
+  }
+
   attach(options: ClientOptions): KernelClient {
     const { client, mailbox, bell, files, handlesMax } = options;
     const attached = this.#seat(client, mailbox, new OpenHandles(bell, handlesMax));
