@@ -48,7 +48,7 @@ export interface TerminalJoint {
  * @throws WpodError USAGE for a size that no terminal has
  */
 export function planTerminal({ tty, stdin, stdout }: RunOptions): TerminalPlan | undefined {
-  if (tty === undefined || tty === false) return undefined;
+  if (!tty) return undefined;
   if (tty !== true) return { size: checkTerminalSize(tty), follows: false };
   const follows = stdin === "inherit" || stdout === "inherit";
   return { size: (follows ? windowSize() : undefined) ?? SIZE_DEFAULT, follows };
@@ -77,7 +77,8 @@ export function joinTerminal(
   const user = options.stdin === "inherit" ? UserTerminal.open() : undefined;
   const input = openInput(user === undefined ? options.stdin : user.keys);
   const session = new TerminalSession({
-    size: plan.size,
+    // It may be another one than when the container was made.
+    size: (plan.follows ? windowSize() : undefined) ?? plan.size,
     bell,
     show: taker.take,
     ready: user?.ready ?? Promise.resolve(),

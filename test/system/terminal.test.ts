@@ -272,6 +272,21 @@ describe("the terminal is as it was", () => {
     expect(result).toMatchObject({ status: 137, raw: [true], restored: true });
   });
 
+  test("raw again after it was stopped, and as it was after that", async ({ skip }) => {
+    const steps: Step[] = [
+      expecting("ready"),
+      { signal: "SIGSTOP" },
+      { cook: true },
+      { signal: "SIGCONT" },
+      { awaitRaw: true },
+      type("a\r"),
+      expecting("read 2 a/"),
+      type("\x04"),
+    ];
+    const result = await terminal(skip, ["run", "--rm", "-it", tty, "lines"], steps);
+    expect(result).toMatchObject({ status: 0, restored: true });
+  });
+
   test("after its time-out", async ({ skip }) => {
     const steps: Step[] = [expecting("ready"), RAW];
     const result = await terminal(skip, ["run", "--rm", "--timeout", "1", "-it", tty, "lines"], steps);

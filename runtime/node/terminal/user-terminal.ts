@@ -13,6 +13,11 @@ export class UserTerminal {
   readonly #stdin: Stdin;
   readonly #guard: TerminalGuard | undefined;
   readonly #restore = () => this.#setRaw(false);
+  /** This process was stopped, and a shell had the terminal in between. */
+  readonly #resume = () => {
+    this.#setRaw(false);
+    this.#setRaw(true);
+  };
   #closed = false;
 
   /** Undefined when standard input is no terminal. */
@@ -27,6 +32,7 @@ export class UserTerminal {
     this.#stdin = stdin;
     // Before anything changes: what fails from here on is put right.
     process.on("exit", this.#restore);
+    process.on("SIGCONT", this.#resume);
     this.#setRaw(true);
     this.#guard = startGuard?.();
   }
@@ -45,6 +51,7 @@ export class UserTerminal {
     if (this.#closed) return;
     this.#closed = true;
     process.off("exit", this.#restore);
+    process.off("SIGCONT", this.#resume);
     this.#setRaw(false);
     this.#guard?.dismiss();
     this.#stdin.close();
