@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { Bell } from "../../../../runtime/core/ipc/bell.ts";
 import { Ring } from "../../../../runtime/core/ipc/ring.ts";
@@ -102,6 +103,18 @@ test("a terminal on 0 can be written too, a pipe on 1 not read", () => {
   guest.iovecs(PTR, [[PTR + 64, 1]]);
   expect(guest.call("fd_write", 0, PTR, 1, PTR + 32)).toBe(0);
   expect(guest.call("fd_read", 1, PTR, 1, PTR + 32)).toBe(Errno.EBADF);
+});
+
+test("any numbers: errnos that are documented, and never an exception", () => {
+  const known = new Set<number>([0, Errno.EBADF, Errno.ENOTTY, Errno.EFAULT, Errno.EINVAL, Errno.EMFILE]);
+  const edges = fc.constantFrom(0, 1, 3, 4, 31, 32, -1, 0x7fff_ffff, MEMORY_BYTES - 4, MEMORY_BYTES - 3);
+  const parameter = fc.oneof(edges, fc.integer());
+  fc.assert(
+    fc.property(fc.constantFrom(...Object.keys(tty)), parameter, parameter, (name, fd, value) => {
+      expect(known).toContain(tty[name]!(fd, value));
+    }),
+    { numRuns: process.env.WPOD_TEST_LONG === "1" ? 100_000 : 1000 },
+  );
 });
 
 test("the header for C declares every function, by its name", () => {
