@@ -118,6 +118,37 @@ describe("threads of a program", { timeout: 2 * TIMEOUT_MS }, () => {
     expect(all).toEqual([fine("fine\n"), fine("fine\n"), fine("fine\n")]);
   });
 
+  test("are a second program's too, in the same files and the same budget", async () => {
+    await setUp.engine.images.import(program, "threads");
+    const waiting = Promise.withResolvers<void>();
+    const container = await setUp.engine.launch("threads", {
+      args: ["input"],
+      stdin: new ReadableStream(),
+      stdout: () => waiting.resolve(),
+      // Its first one, and the one that waits; so the second program has its first one and another.
+      limits: { threadsMax: 4 },
+    });
+    await waiting.promise;
+    const { path } = container.inspect();
+    const limit = await container.exec([path, "limit"]);
+    expect(text(limit.stdout)).toBe(`2 threads, then ${-Errno.EAGAIN}\n`);
+    const lines = await container.exec([path, "lines", "1", "20"]);
+    expect({ stdout: text(lines.stdout), exitCode: lines.exitCode }).toEqual({
+      stdout: "320\n",
+      exitCode: 0,
+    });
+    await container.kill("SIGKILL");
+    const files = await (await container.wait()).container.files();
+    expect(files.statSync("/lines").size).toBe(320);
+  });
+
+  test("read a terminal", async () => {
+    const { exitCode, stdout } = await run(["input"], { tty: true, stdin: "typed\n" });
+    // The terminal shows what is typed when it comes, which may be before or after what the program says.
+    expect(exitCode).toBe(0);
+    expect(stdout.split("\r\n").toSorted()).toEqual(["", "typed", "typed", "waiting"]);
+  });
+
   test("begin in a working directory like any program", async () => {
     expect(await run(["lines", "2", "10"], { workdir: "/tmp" })).toEqual(fine("320\n"));
   });
