@@ -1,16 +1,18 @@
 /** The files of one container: its image's layers, what is mounted over them, and the runtime's own. The same in any thread. */
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import type { OpenFile, Stat } from "../../../shim/abi/system.ts";
+import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { Tree } from "../vfs/dentry.ts";
 import { deviceTree } from "../vfs/devices.ts";
 import { FileSystem, type Layer } from "../vfs/file-system.ts";
 import type { Arrival } from "../vfs/journal/journal.ts";
+import { MemoryLink } from "../vfs/memory-link.ts";
 import type { DeviceOpener, MemoryNode } from "../vfs/memory-node.ts";
 import type { Mount } from "../vfs/mount.ts";
 import { type MountPlace, type MountSource, MountTable } from "../vfs/mount-table.ts";
+import { isEmpty, populate } from "../vfs/populate.ts";
 import { type FileSystemState, restoreSnapshot, takeSnapshot } from "../vfs/snapshot.ts";
 import { type MovedHostFile, openNode } from "./moved-files.ts";
 import type { FilesSpec, KeepPlan, LayerFiles, MountPlan } from "./spec.ts";
@@ -136,7 +138,7 @@ export function assembleTree(
   mount("/dev", { tree: dev });
 
   const etc = new FileSystem({ nowNs, device: DEVICE.etc });
-  for (const [index, { path, content }] of spec.etcFiles.entries()) {
+  for (const [index, { content }] of spec.etcFiles.entries()) {
     etc.makeFile(`${index}`, 0o644, new TextEncoder().encode(content));
   }
   add(etc);
@@ -144,20 +146,18 @@ export function assembleTree(
 
   for (const [index, plan] of inOrder(spec.mounts).entries()) {
     const device = DEVICE.firstMount + BigInt(index);
-    const tree =
-      plan.kind === "bind"
-        ? services.openHost(plan.source, plan.readOnly, device)
-        : add(
-            new FileSystem({
-              nowNs,
-              device,
-              bytesMax: plan.sizeBytesMax,
-              inodesMax: spec.inodesMax,
-              rootMode: plan.mode,
-            }),
-            plan.keep,
-          );
+    if (plan.kind === "bind") {
+      const tree = services.openHost(plan.source, plan.readOnly, device);
+      mount(plan.target, { tree, readOnly: plan.readOnly });
+      continue;
+    }
+    const { sizeBytesMax: bytesMax, mode: rootMode } = plan;
+    const { inodesMax } = spec;
+    const tree = add(new FileSystem({ nowNs, device, bytesMax, inodesMax, rootMode }), plan.keep);
+    const isNew = moved === undefined && plan.kind === "volume" && isEmpty(tree);
+    if (isNew && plan.whenEmpty === "look") continue;
     mount(plan.target, { tree, readOnly: plan.readOnly });
+    if (isNew && plan.whenEmpty === "copy") fill(tree, table.mounts.at(-1)!, plan);
   }
 
   return {
@@ -172,6 +172,19 @@ export function assembleTree(
       throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
     },
   };
+}
+
+/** An empty volume gets what it covers. @throws WpodError MOUNT_INVALID */
+function fill(volume: FileSystem, mount: Mount, plan: MountPlan): void {
+  const covered = mount.point;
+  if (!(covered instanceof MemoryLink) || covered.type !== FileType.directory) return;
+  const failure = populate(volume, covered);
+  if (failure === 0) return;
+  const why = failure === -Errno.ENOSPC ? "it doesn't fit" : "it can't be read";
+  throw new WpodError(
+    "MOUNT_INVALID",
+    `what the image has at ${plan.target} can't be copied into volume "${plan.source}": ${why}`,
+  );
 }
 
 /** What `/dev/stdin` and the others lead to. Without a terminal `/dev/tty` is there, and can't be opened. */

@@ -24,6 +24,11 @@ export interface MountPlan {
   mode: number;
   /** Of a volume: where it is. */
   keep?: KeepPlan | undefined;
+  /**
+   * What becomes of a volume that is empty: it gets what the image has there ("copy"), or stays so ("leave"). "look": the image
+   * is seen in its place, by who only looks, and writes nothing.
+   */
+  whenEmpty?: "copy" | "leave" | "look" | undefined;
 }
 
 /** Where a file system is that doesn't fit into memory, or is to last. */

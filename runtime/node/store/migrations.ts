@@ -63,4 +63,14 @@ export const MIGRATIONS: readonly string[] = [
   );
   CREATE INDEX containers_of_image ON containers (image_id);
   `,
+  `
+  -- record is the JSON of a VolumeRecord: see volumes.ts. The holder is the container that has it open, in a process.
+  CREATE TABLE volumes (
+    name TEXT PRIMARY KEY,
+    record TEXT NOT NULL,
+    holder TEXT,
+    holder_pid INTEGER,
+    holder_start TEXT
+  ) WITHOUT ROWID;
+  `,
 ];

@@ -10,7 +10,8 @@
  * layers/sha256/<hex>.index   what is in it, and where
  * tmp/                        what is being written; renamed when it is whole
  * corrupt/                    layers that were found damaged
- * containers/<id>/            logs of containers
+ * containers/<id>/            logs of containers, and what they wrote
+ * volumes/<name>/             files of volumes
  * ```
  */
 import {
@@ -35,7 +36,7 @@ import { ImageStore } from "./images.ts";
 const LAYOUT_VERSION = "1";
 const FOLDERS = ["blobs/sha256", "layers/sha256", "tmp", "corrupt"];
 /** What may lie in a folder that another process is just making into a store. */
-const OWN_NAMES = /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt|containers)$/;
+const OWN_NAMES = /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt|containers|volumes)$/;
 
 /** The two files of a layer. */
 export interface LayerPaths {
