@@ -9,10 +9,14 @@ import type { ChildProcess } from "node:child_process";
 import type { Duplex } from "node:stream";
 
 const SHELL = "/bin/sh";
-/** $1 is what `stty -g` said before; descriptor 3 is the pipe. A line is the word that nothing is left to do. */
+/**
+ * $1 is what `stty -g` said before; descriptor 3 is the pipe. It may come to its first line when all is over already:
+ * nothing on the pipe stops it, and it also puts back what it changed that late.
+ */
 const SCRIPT = `
+trap '' PIPE
 stty -opost; ours=$(stty -g); echo >&3
-read -r word <&3 && exit
+read -r word <&3
 [ "$(stty -g)" = "$ours" ] && stty "$1"
 `;
 
@@ -52,11 +56,11 @@ export class TerminalGuard {
     });
     pipe.on("error", () => {});
     child.unref();
-    pipe.unref();
+    void this.ready.then(() => pipe.unref());
   }
 
-  /** The terminal is as it was: nothing is left to do. */
+  /** The terminal is as it was: it need not wait for the end of this process. */
   dismiss(): void {
-    this.#pipe.end("done\n");
+    this.#pipe.end();
   }
 }
