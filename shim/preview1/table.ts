@@ -287,7 +287,7 @@ export const PREVIEW1: readonly Syscall[] = [
   full(
     "sched_yield",
     (guest) => () => schedYield(guest),
-    "Returns at once: every program has a thread of its own.",
+    "Lets go of the processor in a program with threads; else returns at once.",
   ),
   full("random_get", (guest) => (buffer: number, size: number) => randomGet(guest, buffer >>> 0, size >>> 0)),
 

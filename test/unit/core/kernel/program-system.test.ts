@@ -1,13 +1,13 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Bell } from "../../../../runtime/core/ipc/bell.ts";
 import { BufferSource, NULL_SINK } from "../../../../runtime/core/kernel/buffer-stream.ts";
 import { ProgramEnd, ProgramSystem } from "../../../../runtime/core/kernel/program-system.ts";
 import { StreamFile } from "../../../../runtime/core/kernel/stream.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
-import { type PollTarget, Readiness } from "../../../../shim/abi/system.ts";
+import { type PollTarget, Readiness, type Threads } from "../../../../shim/abi/system.ts";
 
 /** A clock that goes on by a millisecond with each look. */
-function system(): ProgramSystem {
+function system(threads?: Threads): ProgramSystem {
   let nowNs = 0n;
   const stream = new StreamFile(1n, { source: new BufferSource() });
   return new ProgramSystem({
@@ -18,6 +18,7 @@ function system(): ProgramSystem {
     clocks: { now: () => (nowNs += 1_000_000n), resolution: () => 1n },
     bell: new Bell(),
     random: () => {},
+    threads,
   });
 }
 
@@ -72,4 +73,17 @@ test.each([
     }),
   ).toEqual(outcome);
   expect(answered).toBe(answer);
+});
+
+test.each([
+  { what: "alone", threads: undefined, sleeps: 0 },
+  { what: "among threads", threads: { spawn: () => 1 }, sleeps: 1 },
+])("a program $what yields its processor $sleeps times", ({ threads, sleeps }) => {
+  const wait = vi.spyOn(Atomics, "wait");
+  try {
+    system(threads).processes.yield();
+    expect(wait.mock.results.map(({ value }) => value)).toEqual(Array(sleeps).fill("timed-out"));
+  } finally {
+    wait.mockRestore();
+  }
 });
