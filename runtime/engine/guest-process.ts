@@ -12,9 +12,9 @@ import type {
 } from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 import type { Ending } from "./exit-state.ts";
+import type { GuestThreads } from "./guest-threads.ts";
 import { interruptUntil } from "./interrupt.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
-import type { GuestThreads } from "./guest-threads.ts";
 import { joinTerminal, type TerminalJoint, type TerminalPlan } from "./terminal.ts";
 import type { InputSource, OutputTarget, TerminalSize } from "./types.ts";
 import { takeWorker } from "./worker-entry.ts";
@@ -141,6 +141,7 @@ export class GuestProcess {
     });
     const snapshot = parts.place.kind === "here" ? parts.place.files.snapshot : undefined;
     worker.postMessage(message, snapshot === undefined ? [] : buffersOf(snapshot));
+    this.#terminal?.start();
   }
 
   /** @returns false when it has no terminal */

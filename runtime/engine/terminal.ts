@@ -40,6 +40,8 @@ export interface TerminalJoint {
   stdin: InputJoint;
   stdout: OutputJoint;
   stderr: OutputJoint;
+  /** There is somebody whom a signal can end: takes keys from now on. */
+  start(): void;
   resize(size: TerminalSize): void;
 }
 
@@ -85,8 +87,6 @@ export function joinTerminal(
     signal,
   });
   const output = joinTaker({ ...taker, take: (bytes) => session.written(bytes), done() {} }, bell);
-  // Without one nobody types anything, which is not an end.
-  if (input !== undefined) void session.feed(input.chunks);
   const unwatch = plan.follows ? watchWindowSize((size) => session.resize(size)) : undefined;
 
   const dropped = Promise.withResolvers<void>();
@@ -99,6 +99,10 @@ export function joinTerminal(
     taker.done();
   };
   return {
+    start() {
+      // Without one nobody types anything, which is not an end.
+      if (input !== undefined) void session.feed(input.chunks);
+    },
     buffers: {
       control: session.control.buffer,
       input: session.input.buffer,

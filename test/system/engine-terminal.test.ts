@@ -167,7 +167,7 @@ describe("a terminal of the library's", () => {
     await expect(container.wait()).rejects.toBe(oops);
   });
 
-  describe.each(["worker", "kernel"] as const)("/dev/tty, files in the %s", (placement) => {
+  describe.each(["worker", "kernel"] as const)("/dev/tty and the start, files in the %s", (placement) => {
     test("is the terminal", async () => {
       await using own = await engineForTest({ placement });
       const { container, screen, keys } = await launch(["device"], {}, own.engine);
@@ -175,6 +175,16 @@ describe("a terminal of the library's", () => {
       keys.write("me\r");
       expect((await container.wait()).exitCode).toBe(0);
       expect(screen.shown).toBe("isatty 1\r\nname? me\r\nread 3 me/\r\n");
+    });
+
+    test("^C that was typed before it runs", async () => {
+      await using own = await engineForTest({ placement });
+      const result = await own.engine.run(await guest("spin"), {
+        tty: true,
+        stdin: "\x03",
+        timeoutMs: 20_000,
+      });
+      expect(result).toMatchObject({ exitCode: 130, reason: "SIGINT" });
     });
 
     test("can't be opened without one", async () => {
