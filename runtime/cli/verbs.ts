@@ -32,6 +32,11 @@ const rmi = () => import("./commands/rmi.ts");
 const run = async () => ({ command: runCommand });
 const tag = () => import("./commands/tag.ts");
 const version = () => import("./commands/version.ts");
+const volumeCreate = () => import("./commands/volume-create.ts");
+const volumeInspect = () => import("./commands/volume-inspect.ts");
+const volumeLs = () => import("./commands/volume-ls.ts");
+const volumePrune = () => import("./commands/volume-prune.ts");
+const volumeRm = () => import("./commands/volume-rm.ts");
 
 const RUN = "Run a program of an image in a new container";
 const PS = "List containers";
@@ -79,6 +84,17 @@ export const TREE: readonly (Verb | Group)[] = [
   { name: "run", summary: RUN, load: run },
   { name: "tag", summary: TAG, load: tag },
   { name: "version", summary: "Show the version of wpod", load: version },
+  {
+    name: "volume",
+    summary: "Manage volumes",
+    verbs: [
+      { name: "create", of: "volume create", summary: "Make a volume", load: volumeCreate },
+      { name: "inspect", summary: "Show all that is known of volumes", load: volumeInspect },
+      { name: "ls", aliases: ["list"], of: "volume ls", summary: "List volumes", load: volumeLs },
+      { name: "prune", of: "volume prune", summary: "Remove volumes that nothing uses", load: volumePrune },
+      { name: "rm", aliases: ["remove"], of: "volume rm", summary: "Remove volumes", load: volumeRm },
+    ],
+  },
 ];
 
 /** Commands of docker's that come later: known by name. */
@@ -86,5 +102,5 @@ export const LATER_VERBS: ReadonlySet<string> = new Set([
   "attach", "build", "builder", "commit", "compose", "cp", "create", "diff", "events", "exec", "export", "generate",
   "healthcheck", "history", "init", "kill", "kube", "login", "logout", "manifest", "network", "pause", "play", "pod",
   "port", "prune", "pull", "push", "rename", "restart", "save", "search", "secret", "serve", "start", "stats", "stop",
-  "system", "top", "unpause", "untag", "update", "volume", "wait",
+  "system", "top", "unpause", "untag", "update", "wait",
 ]); // biome-ignore format: a list of words

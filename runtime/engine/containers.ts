@@ -9,6 +9,7 @@ import { ContainerRecords } from "../node/store/containers.ts";
 import type { Store } from "../node/store/store.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import type { ContainerInfo, Containers, LogLine } from "./types.ts";
+import type { LocalVolumes } from "./volumes.ts";
 
 /** Sent to the process of a foreground `wpod run`, which ends its container at once: `rm -f`. */
 export const KILL_SIGNAL = "SIGUSR2";
@@ -17,6 +18,7 @@ export class LocalContainers implements Containers, RecordKeeper {
   readonly #root: string;
   readonly #store: () => Store;
   readonly #logLimits: LogLimitsSpec;
+  readonly #volumes: LocalVolumes;
   readonly #endHere: (id: string) => Promise<boolean>;
   #records: ContainerRecords<EngineRecord> | undefined;
 
@@ -24,12 +26,14 @@ export class LocalContainers implements Containers, RecordKeeper {
   constructor(
     root: string,
     store: () => Store,
+    volumes: LocalVolumes,
     logLimits: LogLimitsSpec,
     endHere: (id: string) => Promise<boolean>,
   ) {
     this.#endHere = endHere;
     this.#root = root;
     this.#store = store;
+    this.#volumes = volumes;
     this.#logLimits = logLimits;
   }
 
@@ -49,13 +53,17 @@ export class LocalContainers implements Containers, RecordKeeper {
     return toInfo(this.#rows.get(reference));
   }
 
-  async remove(reference: string, { force = false }: { force?: boolean } = {}): Promise<string> {
+  async remove(
+    reference: string,
+    { force = false, volumes = false }: { force?: boolean; volumes?: boolean } = {},
+  ): Promise<string> {
     const record = this.#rows.get(reference);
     if (record.status === "running") {
       if (!force) throw stillRunning(record.id);
       if (!(await this.#endHere(record.id))) await this.#killElsewhere(record);
     }
     this.delete(record);
+    if (volumes) this.#volumes.removeAnonymous(record.mounts);
     return record.id;
   }
 
@@ -109,6 +117,7 @@ export class LocalContainers implements Containers, RecordKeeper {
     this.#rows.delete(record.id);
     if (record.logPath !== undefined || !record.autoRemove)
       rmSync(this.folder(record.id), { recursive: true, force: true });
+    if (record.autoRemove) this.#volumes.removeAnonymous(record.mounts);
   }
 
   folder(id: string): string {

@@ -44,8 +44,10 @@ import type {
   Placement,
   RunOptions,
   RunResult,
+  Volumes,
 } from "./types.ts";
 import { VERSION } from "./version.ts";
+import { LocalVolumes } from "./volumes.ts";
 import { dropSpareWorker } from "./worker-entry.ts";
 
 const LOG_LIMITS = { fileBytesMax: limits.LOG_FILE_BYTES_MAX, fileCountMax: limits.LOG_FILES_MAX };
@@ -62,7 +64,9 @@ export class Engine implements AsyncDisposable {
   readonly root: string;
   readonly images: Images;
   readonly containers: Containers;
+  readonly volumes: Volumes;
   readonly #records: LocalContainers;
+  readonly #volumes: LocalVolumes;
   readonly #modules = new Modules();
   readonly #running = new Set<LocalContainer>();
   readonly #hostKind: EngineRecord["hostKind"];
@@ -78,7 +82,9 @@ export class Engine implements AsyncDisposable {
     this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
-    this.#records = new LocalContainers(this.root, store, LOG_LIMITS, (id) => this.#end(id));
+    this.#volumes = new LocalVolumes(store);
+    this.volumes = this.#volumes;
+    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) => this.#end(id));
     this.containers = this.#records;
   }
 
@@ -143,6 +149,11 @@ export class Engine implements AsyncDisposable {
   async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
     const source = await this.#resolve(image, options);
     const id = randomId();
+    const folderOf = (volume: string) => this.#volumes.folder(volume);
+    // Checked before a volume is made for it.
+    planMounts(options.mounts ?? [], () => "");
+    const mounts = this.#volumes.ensure(options.mounts ?? []);
+    const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
     const terminal = planTerminal(options);
@@ -181,7 +192,7 @@ export class Engine implements AsyncDisposable {
       hostname,
       labels: { ...config.Labels, ...options.labels },
       annotations: { ...options.annotations },
-      mounts: options.mounts ?? [],
+      mounts,
       limits: options.limits ?? {},
       readOnly: options.readOnly ?? false,
       autoRemove: options.remove === true,
@@ -193,7 +204,7 @@ export class Engine implements AsyncDisposable {
       logPath: log ? `${this.#records.folder(id)}/ctr.log` : undefined,
       tty: terminal !== undefined,
     };
-    const files = this.#filesOf(source, record, planMounts(options.mounts ?? []), options);
+    const files = this.#filesOf(source, record, plans, options);
     return new LocalContainer(
       {
         record,
@@ -206,6 +217,7 @@ export class Engine implements AsyncDisposable {
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
         prepareExec: (command, wishes, root) => this.#prepareExec(source, record, command, wishes, root),
+        volumes: this.#volumes,
         kernel: this.#kernel,
         placement: this.#placement,
         running: this.#running,
@@ -286,7 +298,8 @@ export class Engine implements AsyncDisposable {
   #prepare(source: Source, record: EngineRecord, files: FilesSpec, wishes: StartWishes): Prepared {
     using services = treeServices();
     // Nothing is written yet that isn't in the snapshot.
-    const tree = this.#assemble(source, { ...files, keep: undefined }, services);
+    const mounts = files.mounts.map(lookOnly);
+    const tree = this.#assemble(source, { ...files, keep: undefined, mounts }, services);
     const { image } = source;
     const isAsInImage = (device: bigint) =>
       image !== undefined && device === tree.root.device && files.snapshot === undefined;
@@ -359,6 +372,11 @@ function placementOf(text: string | undefined): Placement {
   if (text === undefined || text === "" || text === "worker") return "worker";
   if (text === "kernel") return text;
   throw new WpodError("USAGE", `placement "${text}": it is "worker" or "kernel"`);
+}
+
+/** Of a volume that is empty: what it will get is still at its place. */
+function lookOnly(mount: MountPlan): MountPlan {
+  return mount.whenEmpty === "copy" ? { ...mount, whenEmpty: "look" } : mount;
 }
 
 function checkName(name: string): string {

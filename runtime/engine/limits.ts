@@ -10,6 +10,9 @@ export const INODES_MAX = 1_000_000;
 /** What of the contents of one writable layer or volume is in memory; the rest is on disk. */
 export const RESIDENT_BYTES_MAX = 64 * 1024 * 1024;
 
+/** What one volume may hold. */
+export const VOLUME_BYTES_MAX = 16 * 1024 * 1024 * 1024;
+
 /** What one tmpfs may hold. */
 export const TMPFS_BYTES_MAX = 64 * 1024 * 1024;
 

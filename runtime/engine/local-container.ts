@@ -31,6 +31,7 @@ import type {
   RunOptions,
   RunResult,
 } from "./types.ts";
+import type { LocalVolumes } from "./volumes.ts";
 
 export interface ContainerParts {
   record: EngineRecord;
@@ -45,6 +46,8 @@ export interface ContainerParts {
   prepare: (files: FilesSpec) => Prepared;
   /** The same for a second program, in the files as they are now. */
   prepareExec: (command: readonly string[], options: ExecOptions, root: OpenFile) => Prepared;
+  /** Held while it runs, each by one container. */
+  volumes: LocalVolumes;
   kernel: KernelHost;
   /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
   placement: Placement;
@@ -109,11 +112,17 @@ export class LocalContainer implements Container {
     try {
       this.#checkStart();
       const files = await this.#takeFiles();
-      const prepared = this.#parts.prepare(files);
-      const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
-      // Much may have happened while it was compiled.
-      this.#checkStart();
-      await this.#begin(prepared, module, files);
+      this.#parts.volumes.hold(this.#record.mounts, this.id);
+      try {
+        const prepared = this.#parts.prepare(files);
+        const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
+        // Much may have happened while it was compiled.
+        this.#checkStart();
+        await this.#begin(prepared, module, files);
+      } catch (error) {
+        this.#parts.volumes.release(this.#record.mounts, this.id);
+        throw error;
+      }
     } finally {
       this.#starting = false;
     }
@@ -343,6 +352,7 @@ export class LocalContainer implements Container {
   #finish(end: GuestEnd): void {
     const { ending } = end;
     this.#isOver = true;
+    this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;
       this.#refuse(explainImports(ending.missing, imageId === "" ? image : path));
@@ -369,6 +379,15 @@ export class LocalContainer implements Container {
     }
     const { stdout, stderr, truncated } = end;
     this.#ended.resolve({ ...state, stdout, stderr, truncated, container: this });
+  }
+
+  /** Where that fails, they are free when this process has ended. */
+  #releaseVolumes(): void {
+    try {
+      this.#parts.volumes.release(this.#record.mounts, this.id);
+    } catch (error) {
+      if (!(error instanceof WpodError)) throw error;
+    }
   }
 
   /** What is on disk is there however it ended; what was in its memory only when it ended by itself. */

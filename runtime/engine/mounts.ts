@@ -4,13 +4,14 @@ import { isAbsolute } from "node:path";
 import { WpodError } from "../core/error.ts";
 import { normalizePath } from "../core/kernel/path.ts";
 import type { MountPlan } from "../core/kernel/spec.ts";
-import { TMPFS_BYTES_MAX } from "./limits.ts";
+import { RESIDENT_BYTES_MAX, TMPFS_BYTES_MAX, VOLUME_BYTES_MAX } from "./limits.ts";
 import type { MountSpec } from "./types.ts";
 
 const TMPFS_MODE = 0o1777;
+const VOLUME_MODE = 0o755;
 
 /** @throws WpodError MOUNT_INVALID */
-export function planMounts(mounts: readonly MountSpec[]): MountPlan[] {
+export function planMounts(mounts: readonly MountSpec[], folderOf: (volume: string) => string): MountPlan[] {
   const targets = new Set<string>();
   return mounts.map((mount) => {
     const target = checkTarget(mount.target);
@@ -22,10 +23,25 @@ export function planMounts(mounts: readonly MountSpec[]): MountPlan[] {
       source: mount.source ?? "",
       target,
       readOnly: mount.readOnly ?? false,
-      sizeBytesMax: mount.sizeBytesMax ?? TMPFS_BYTES_MAX,
-      mode: mount.mode ?? TMPFS_MODE,
+      ...(mount.type === "volume" ? volumePlan(mount, folderOf) : tmpfsPlan(mount)),
     };
   });
+}
+
+function tmpfsPlan({ sizeBytesMax, mode }: MountSpec): Pick<MountPlan, "sizeBytesMax" | "mode"> {
+  return { sizeBytesMax: sizeBytesMax ?? TMPFS_BYTES_MAX, mode: mode ?? TMPFS_MODE };
+}
+
+function volumePlan(
+  { source, noCopy }: MountSpec,
+  folderOf: (volume: string) => string,
+): Pick<MountPlan, "sizeBytesMax" | "mode" | "keep" | "whenEmpty"> {
+  return {
+    sizeBytesMax: VOLUME_BYTES_MAX,
+    mode: VOLUME_MODE,
+    keep: { kind: "folder", path: folderOf(source!), identity: "", residentBytesMax: RESIDENT_BYTES_MAX },
+    whenEmpty: noCopy === true ? "leave" : "copy",
+  };
 }
 
 function checkSource({ source }: MountSpec): void {

@@ -31,8 +31,8 @@ export type Placement = "worker" | "kernel";
 export type ImageSource = string | { readonly wasm: Uint8Array; readonly name?: string };
 
 export interface MountSpec {
-  type: "bind" | "tmpfs";
-  /** bind: an absolute path of the host. */
+  type: "bind" | "tmpfs" | "volume";
+  /** bind: an absolute path of the host; volume: its name, or nothing for one without. It is made when it isn't there. */
   source?: string;
   /** Absolute path in the container. */
   target: string;
@@ -40,6 +40,8 @@ export interface MountSpec {
   /** tmpfs: bytes it may hold, and permission bits of its root (default 0o1777). */
   sizeBytesMax?: number;
   mode?: number;
+  /** volume: when it is empty, leave it so. Default: it gets what the image has at that place. */
+  noCopy?: boolean;
 }
 
 export interface Limits {
@@ -232,7 +234,8 @@ export interface Containers {
   list(filter?: { all?: boolean }): Promise<ContainerInfo[]>;
   /** By id, unique prefix of an id, or name. CONTAINER_NOT_FOUND otherwise. */
   get(reference: string): Promise<ContainerInfo>;
-  remove(reference: string, options?: { force?: boolean }): Promise<string>;
+  /** @param options volumes: also those of its volumes that have no name of their own */
+  remove(reference: string, options?: { force?: boolean; volumes?: boolean }): Promise<string>;
   logs(
     reference: string,
     options?: { follow?: boolean; tail?: number; sinceNs?: bigint; untilNs?: bigint },
@@ -256,6 +259,40 @@ export interface Images {
     reference: string,
     options?: { force?: boolean },
   ): Promise<{ untagged: string[]; deleted: string[] }>;
+}
+
+/** A named volume. */
+export interface VolumeInfo {
+  name: string;
+  createdMs: number;
+  labels: Readonly<Record<string, string>>;
+  options: Readonly<Record<string, string>>;
+  /** Nobody chose the name. */
+  anonymous: boolean;
+  /** The folder that its files are kept in, in wpod's own format; it may not be there yet. */
+  path: string;
+  /** Ids of the containers that have it among their mounts, running or not. */
+  containers: readonly string[];
+}
+
+export interface Volumes {
+  /** Without a name it gets 64 digits. VOLUME_EXISTS when there is one of that name. */
+  create(options?: {
+    name?: string;
+    labels?: Readonly<Record<string, string>>;
+    options?: Readonly<Record<string, string>>;
+  }): Promise<VolumeInfo>;
+  /** By name. */
+  list(): Promise<VolumeInfo[]>;
+  /** VOLUME_NOT_FOUND */
+  get(name: string): Promise<VolumeInfo>;
+  /** VOLUME_NOT_FOUND; VOLUME_IN_USE while a container has it, running or not. */
+  remove(name: string): Promise<void>;
+  /** Removes what no container has: of the volumes without a chosen name, or of all. */
+  prune(options?: {
+    all?: boolean;
+    filter?: (volume: VolumeInfo) => boolean;
+  }): Promise<{ removed: string[]; reclaimedBytes: number }>;
 }
 
 export interface EngineInfo {

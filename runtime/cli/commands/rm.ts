@@ -19,7 +19,12 @@ export const command: CommandSpec = {
       help: "End it when it runs; one that isn't there is no error",
     },
     { long: "ignore", short: "i", kind: "switch", help: "A container that isn't there is no error" },
-    { long: "volumes", short: "v", kind: "switch", help: "", hidden: true },
+    {
+      long: "volumes",
+      short: "v",
+      kind: "switch",
+      help: "Remove its volumes too, as far as they have no name",
+    },
     { long: "link", short: "l", kind: "switch", help: "", later: "containers have no network yet" },
   ],
   operands: "CONTAINER [CONTAINER...]",
@@ -43,7 +48,7 @@ export const command: CommandSpec = {
     let status = 0;
     for (const reference of references) {
       try {
-        await remove(containers, reference, force);
+        await remove(containers, reference, { force, volumes: flags.isOn("volumes") });
         context.output.out(`${printable(reference)}\n`);
       } catch (error) {
         if (!(error instanceof WpodError)) throw error;
@@ -56,9 +61,13 @@ export const command: CommandSpec = {
   },
 };
 
-async function remove(containers: Containers, reference: string, force: boolean): Promise<void> {
+async function remove(
+  containers: Containers,
+  reference: string,
+  options: { force: boolean; volumes: boolean },
+): Promise<void> {
   const { id, annotations } = await containers.get(reference);
-  await containers.remove(id, { force });
+  await containers.remove(id, options);
   removeCidfile(annotations[CIDFILE_ANNOTATION], id);
 }
 

@@ -8,7 +8,7 @@ const DISK_RATE = "reading and writing isn't slowed down";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
 const PLATFORM = "it belongs to another platform's isolation";
-const VOLUMES = "named volumes come later; bind a directory of the host";
+const VOLUMES = "volumes are named one by one: -v NAME:/path";
 const LOGS = "logs are kept in files of the Kubernetes format, 3 of 10 MiB";
 const NAMESPACES = "containers share nothing with the host or each other yet";
 
@@ -58,7 +58,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     long: "mount",
     kind: "list",
     value: "mount",
-    help: "Add a mount: type=bind|tmpfs,source=PATH,target=PATH[,readonly]",
+    help: "Add a mount: type=bind|volume|tmpfs,source=SOURCE,target=PATH[,readonly]",
   },
   { long: "name", kind: "text", value: "name", help: "Give the container a name" },
   { long: "network", kind: "text", value: "mode", default: "none", help: "Connect to a network: none" },
@@ -106,8 +106,8 @@ export const RUN_FLAGS: readonly Flag[] = [
     long: "volume",
     short: "v",
     kind: "list",
-    value: "host:path[:ro]",
-    help: "Bind a file or directory of the host",
+    value: "source:path[:ro]",
+    help: "Mount a file or directory of the host, or a volume by its name",
   },
   {
     long: "workdir",

@@ -54,7 +54,7 @@ export function inspectContainer(container: ContainerInfo): object {
     HostConfig: {
       Annotations: annotations,
       AutoRemove: container.autoRemove,
-      Binds: container.mounts.filter(({ type }) => type === "bind").map(bindText),
+      Binds: container.mounts.filter(({ type }) => type !== "tmpfs").map(bindText),
       ContainerIDFile: annotations[CIDFILE_ANNOTATION] ?? "",
       LogConfig: { Type: "k8s-file", Config: {} },
       Memory: container.limits.memoryBytesMax ?? 0,
@@ -71,7 +71,10 @@ export function inspectContainer(container: ContainerInfo): object {
 }
 
 function inspectMount({ type, source = "", target, readOnly = false }: MountSpec): object {
-  return { Type: type, Source: source, Destination: target, Mode: "", RW: !readOnly, Propagation: "" };
+  const common = { Source: source, Destination: target, Mode: "", RW: !readOnly, Propagation: "" };
+  return type === "volume"
+    ? { Type: type, Name: source, ...common, Driver: "local" }
+    : { Type: type, ...common };
 }
 
 function bindText({ source = "", target, readOnly = false }: MountSpec): string {

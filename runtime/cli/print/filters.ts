@@ -1,6 +1,6 @@
-/** `--filter name=value`: which containers or images are listed. Equal names are alternatives, other names all have to fit. */
+/** `--filter name=value`: which containers, images or volumes are listed. Equal names are alternatives, other names all have to fit. */
 import { WpodError } from "../../core/error.ts";
-import type { ContainerInfo, ImageInfo } from "../../engine/types.ts";
+import type { ContainerInfo, ImageInfo, VolumeInfo } from "../../engine/types.ts";
 
 type Test<T> = (item: T, value: string) => boolean;
 
@@ -19,6 +19,13 @@ const IMAGE_TESTS: Readonly<Record<string, Test<ImageInfo>>> = {
   id: ({ id }, value) => id.replace("sha256:", "").startsWith(value.replace("sha256:", "")),
   label: ({ config }, value) => labelFits(config.config?.Labels ?? {}, value),
   reference: ({ tags }, value) => tags.some((tag) => nameFits(tag, value)),
+};
+
+const VOLUME_TESTS: Readonly<Record<string, Test<VolumeInfo>>> = {
+  dangling: ({ containers }, value) => (containers.length === 0) === /^(1|t|true)$/i.test(value),
+  driver: (_volume, value) => value === "local",
+  label: ({ labels }, value) => labelFits(labels, value),
+  name: ({ name }, value) => name.includes(value),
 };
 
 const STATUSES = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
@@ -40,6 +47,14 @@ export function filterImages(images: ImageInfo[], filters: readonly string[]): I
       return `invalid image filter ${JSON.stringify(text)}: must be in the format "filter=value or filter!=value"`;
     }
     return Object.hasOwn(IMAGE_TESTS, name) ? undefined : `unsupported image filter ${JSON.stringify(name)}`;
+  });
+}
+
+/** @throws WpodError USAGE, in podman's words */
+export function filterVolumes(volumes: VolumeInfo[], filters: readonly string[]): VolumeInfo[] {
+  return filter(volumes, filters, VOLUME_TESTS, (text, name, value) => {
+    if (value === undefined) return `invalid filter ${JSON.stringify(text)}`;
+    return Object.hasOwn(VOLUME_TESTS, name) ? undefined : `"${name}" is an invalid volume filter`;
   });
 }
 

@@ -1,4 +1,4 @@
-/** `inspect`, `container inspect` and `image inspect`: looks up each name, prints what was found, then what wasn't. */
+/** `inspect`, alone and of containers, images and volumes: looks up each name, prints what was found, then what wasn't. */
 import { WpodError } from "../../core/error.ts";
 import type { CommandSpec } from "../command.ts";
 import type { Context } from "../context.ts";
@@ -7,8 +7,9 @@ import { report } from "../report.ts";
 import { inspectContainer } from "./container-inspect.ts";
 import { inspectImage } from "./image-inspect.ts";
 import { formatObject, toText } from "./object.ts";
+import { inspectVolume } from "./volume-inspect.ts";
 
-export type ObjectType = "container" | "image" | "all";
+export type ObjectType = "container" | "image" | "volume" | "all";
 
 /** @param fixed what the command looks for; undefined: `--type` says */
 export function inspection(
@@ -39,7 +40,7 @@ export function inspection(
               kind: "text",
               value: "type",
               default: "all",
-              help: "Look for this only: container, image, all",
+              help: "Look for this only: container, image, volume, all",
             } as const,
           ]
         : []),
@@ -72,15 +73,21 @@ export function inspection(
 }
 
 async function lookUp(reference: string, type: ObjectType, context: Context): Promise<object> {
-  const { containers, images } = context.engine();
-  if (type !== "image") {
+  const { containers, images, volumes } = context.engine();
+  if (type === "container" || type === "all") {
     const container = await known(containers.get(reference));
     if (container !== undefined) return inspectContainer(container);
     if (type === "container") throw noSuch("container", reference);
   }
-  const image = await known(images.get(reference));
-  if (image !== undefined) return inspectImage(image);
-  throw type === "image" ? noSuch("image", reference) : noSuch("object", reference);
+  if (type === "image" || type === "all") {
+    const image = await known(images.get(reference));
+    if (image !== undefined) return inspectImage(image);
+  }
+  if (type === "volume" || type === "all") {
+    const volume = await known(volumes.get(reference));
+    if (volume !== undefined) return inspectVolume(volume);
+  }
+  throw noSuch(type === "all" ? "object" : type, reference);
 }
 
 /** Undefined when there is none; other problems are told. */
@@ -89,18 +96,28 @@ async function known<T>(look: Promise<T>): Promise<T | undefined> {
     return await look;
   } catch (error) {
     const { code } = error as { code?: unknown };
-    if (code === "CONTAINER_NOT_FOUND" || code === "IMAGE_NOT_KNOWN" || code === "REFERENCE_INVALID")
-      return undefined;
+    if (typeof code === "string" && UNKNOWN.has(code)) return undefined;
     throw error;
   }
 }
 
+const UNKNOWN: ReadonlySet<string> = new Set([
+  "CONTAINER_NOT_FOUND",
+  "IMAGE_NOT_KNOWN",
+  "REFERENCE_INVALID",
+  "VOLUME_NOT_FOUND",
+]);
+
 function noSuch(kind: string, reference: string): WpodError {
-  const code = kind === "image" ? "IMAGE_NOT_KNOWN" : "CONTAINER_NOT_FOUND";
+  const code =
+    kind === "image" ? "IMAGE_NOT_KNOWN" : kind === "volume" ? "VOLUME_NOT_FOUND" : "CONTAINER_NOT_FOUND";
   return new WpodError(code, `no such ${kind}: ${JSON.stringify(reference)}`);
 }
 
 function checkType(type: string): ObjectType {
-  if (type === "container" || type === "image" || type === "all") return type;
-  throw new WpodError("USAGE", `invalid type ${JSON.stringify(type)}: it can be container, image or all`);
+  if (type === "container" || type === "image" || type === "volume" || type === "all") return type;
+  throw new WpodError(
+    "USAGE",
+    `invalid type ${JSON.stringify(type)}: it can be container, image, volume or all`,
+  );
 }

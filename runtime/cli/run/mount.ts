@@ -1,5 +1,5 @@
 /**
- * `--mount type=bind,source=/host,target=/container,readonly`: a line of CSV.
+ * `--mount type=bind,source=/host,target=/container,readonly`, and volumes and tmpfs: a line of CSV.
  * @see https://docs.docker.com/reference/cli/docker/container/run/#mount
  */
 import { WpodError } from "../../core/error.ts";
@@ -7,7 +7,7 @@ import { parseSize } from "../../core/format/size.ts";
 import type { MountSpec } from "../../engine/types.ts";
 import { hostPath, parseMode } from "./volume.ts";
 
-const LATER_TYPES = new Set(["volume", "image", "npipe", "cluster", "glob", "devpts", "ramfs"]);
+const LATER_TYPES = new Set(["image", "npipe", "cluster", "glob", "devpts", "ramfs"]);
 /** There is one way only, which they name, or they have no meaning without a kernel's mounts. */
 const HARMLESS = new Map([
   ["consistency", ["consistent", "cached", "delegated", "default"]],
@@ -25,17 +25,18 @@ export function parseMount(
     const equals = field.indexOf("=");
     const name = (equals < 0 ? field : field.slice(0, equals)).toLowerCase();
     const key = { src: "source", destination: "target", dst: "target", ro: "readonly" }[name] ?? name;
-    if (equals < 0 && key !== "readonly")
+    if (equals < 0 && key !== "readonly" && key !== "volume-nocopy")
       throw invalid(text, `invalid field '${field}' must be a key=value pair`);
     fields.set(key, equals < 0 ? undefined : field.slice(equals + 1));
   }
   const type = fields.get("type") ?? "volume";
   if (LATER_TYPES.has(type)) {
     throw new WpodError("UNSUPPORTED", `--mount ${text}: mounts of type ${type} are not supported yet`, {
-      hint: "type can be bind or tmpfs",
+      hint: "type can be bind, volume or tmpfs",
     });
   }
-  if (type !== "bind" && type !== "tmpfs") throw invalid(text, `invalid mount type '${type}'`);
+  if (type !== "bind" && type !== "tmpfs" && type !== "volume")
+    throw invalid(text, `invalid mount type '${type}'`);
   const target = fields.get("target");
   if (target === undefined || target === "") throw invalid(text, "target is required");
   const mount: MountSpec = { type, target };
@@ -58,7 +59,16 @@ function readField(mount: MountSpec, key: string, value: string | undefined, whe
     mount.readOnly = toBoolean(value ?? "true", text);
   } else if (key === "source" && mount.type === "bind") {
     if (!value) throw invalid(text, "source is required for a bind mount");
-    mount.source = hostPath(value, text, where.directory, where.windows);
+    const path = hostPath(value, where.directory, where.windows);
+    if (path === undefined) {
+      throw invalid(text, `invalid mount path: '${value}' mount path must be absolute`);
+    }
+    mount.source = path;
+  } else if (key === "source" && mount.type === "volume") {
+    // None is a volume without a name, as in docker.
+    if (value) mount.source = value;
+  } else if (key === "volume-nocopy" && mount.type === "volume") {
+    mount.noCopy = toBoolean(value ?? "true", text);
   } else if (key === "tmpfs-size" && mount.type === "tmpfs" && value !== undefined) {
     mount.sizeBytesMax = parseSize(value);
   } else if (key === "tmpfs-mode" && mount.type === "tmpfs" && value !== undefined) {

@@ -21,7 +21,7 @@ const TMPFS_HARMLESS = new Set([
 /**
  * @param windows whether `C:\data` and `C:/data` are paths; elsewhere the colon separates
  * @param directory what `./data` is relative to
- * @throws WpodError MOUNT_INVALID; UNSUPPORTED for named and anonymous volumes
+ * @throws WpodError MOUNT_INVALID
  */
 export function parseVolume(
   text: string,
@@ -31,19 +31,16 @@ export function parseVolume(
   const [source, target, options, ...rest] = split(text, windows);
   if (target === undefined) {
     if (source === "") throw invalid("container directory cannot be empty");
-    throw new WpodError("UNSUPPORTED", `-v ${text}: anonymous volumes are not supported yet`, {
-      hint: `for an empty directory in memory: --tmpfs ${text}`,
-    });
+    return { type: "volume", target: source! };
   }
   if (rest.length > 0) throw invalid(`incorrect volume format, should be host-dir:ctr-dir[:option]: ${text}`);
   if (source === "") throw invalid("host directory cannot be empty");
   if (target === "") throw invalid("container directory cannot be empty");
-  return {
-    type: "bind",
-    source: hostPath(source!, text, directory, windows),
-    target,
-    readOnly: readOnlyOf(options, text),
-  };
+  const path = hostPath(source!, directory, windows);
+  const given = parseOptions(options, text, path === undefined);
+  return path === undefined
+    ? { type: "volume", source: source!, target, ...given }
+    : { type: "bind", source: path, target, ...given };
 }
 
 /** @throws WpodError MOUNT_INVALID, USAGE */
@@ -70,14 +67,11 @@ export function parseMode(text: string, where: string): number {
   return Number.parseInt(text, 8);
 }
 
-/** An absolute path of the host. Only what begins with a dot is relative: a plain word names a volume. */
-export function hostPath(source: string, text: string, directory: string, windows: boolean): string {
+/** An absolute path of the host. Only what begins with a dot is relative: a plain word names a volume, and is undefined here. */
+export function hostPath(source: string, directory: string, windows: boolean): string | undefined {
   const absolute = windows ? /^([A-Za-z]:)?[\\/]/.test(source) : source.startsWith("/");
   if (absolute) return source;
-  if (/^\.{1,2}([\\/]|$)/.test(source)) return resolve(directory, source);
-  throw new WpodError("UNSUPPORTED", `${text}: named volumes are not supported yet`, {
-    hint: `to bind a directory of the host, write its whole path, or ./${source}`,
-  });
+  return /^\.{1,2}([\\/]|$)/.test(source) ? resolve(directory, source) : undefined;
 }
 
 function split(text: string, windows: boolean): (string | undefined)[] {
@@ -86,15 +80,21 @@ function split(text: string, windows: boolean): (string | undefined)[] {
   return [drive + first, ...rest];
 }
 
-function readOnlyOf(options: string | undefined, text: string): boolean {
+function parseOptions(
+  options: string | undefined,
+  text: string,
+  isVolume: boolean,
+): Pick<MountSpec, "readOnly" | "noCopy"> {
   const given = options === undefined ? [] : options.split(",");
   for (const option of given) {
+    if (option === "nocopy" && isVolume) continue;
     if (option !== "ro" && !VOLUME_HARMLESS.has(option)) {
       throw invalid(`-v ${text}: invalid option ${JSON.stringify(option)}, it can be ro or rw`);
     }
   }
   if (given.includes("ro") && given.includes("rw")) throw invalid(`-v ${text}: it can't be both ro and rw`);
-  return given.includes("ro");
+  const readOnly = given.includes("ro");
+  return given.includes("nocopy") ? { readOnly, noCopy: true } : { readOnly };
 }
 
 function splitOnce(text: string, separator: string): [string, string | undefined] {
