@@ -2,21 +2,10 @@
  * A guest's descriptors by number, for a program with threads: numbers in shared memory, which every thread looks at through a
  * table of its own. Nobody waits for anybody: a thread that is ended anywhere leaves a table that the others can use.
  *
- * Layout, in `Int32` slots: one for each descriptor, then the records.
- *
- * | slot | what |
- * |---|---|
- * | of descriptor `fd` | 0: free; else the number of its record, plus one |
- * | record + 0 | 1 while somebody has it |
- * | record + 1 | handle of the open file; -1 while the record is being filled, or stands for nothing |
- * | record + 2 | file type |
- * | record + 3, 4 | rights: base, inheriting |
- * | record + 5 | `FdFlags` |
- * | record + 6 | 0, or which preopen it is, plus one |
- *
  * Whoever takes a record out of its slot (by an atomic exchange) owns it, and nobody else finds it there. Handles aren't used
  * again, so a reader that saw the same handle before and after has read what belongs to that file.
  */
+import { Field, RECORD_SLOTS } from "./abi/descriptor-records.ts";
 import { Errno } from "./abi/errno.ts";
 import type { FileType } from "./abi/filetype.ts";
 import { FdFlags } from "./abi/flags.ts";
@@ -26,19 +15,10 @@ import { Descriptor, SYNC_FLAGS } from "./descriptor.ts";
 import type { Descriptors } from "./descriptor-table.ts";
 import { encodeUtf8 } from "./memory.ts";
 
-const TAKEN = 0;
-const HANDLE = 1;
-const TYPE = 2;
-const RIGHTS_BASE = 3;
-const RIGHTS_INHERITING = 4;
-const FLAGS = 5;
-const PREOPEN = 6;
-const RECORD_SLOTS = 7;
 const FREE = 0;
 const NO_HANDLE = -1;
 
 export class SharedDescriptorTable implements Descriptors {
-  readonly buffer: SharedArrayBuffer;
   readonly #slots: Int32Array<SharedArrayBuffer>;
   readonly #countMax: number;
   readonly #recordCount: number;
@@ -47,17 +27,8 @@ export class SharedDescriptorTable implements Descriptors {
   /** What this thread has made of each number. */
   readonly #met: (SharedDescriptor | undefined)[] = [];
 
-  /**
-   * @param countMax numbers from 0 to one less may be in use (`RLIMIT_NOFILE`)
-   * @param threadsMax each may own a record for a moment that stands in no slot
-   */
-  static createBuffer(countMax: number, threadsMax: number): SharedArrayBuffer {
-    return new SharedArrayBuffer((countMax + (countMax + threadsMax) * RECORD_SLOTS) * 4);
-  }
-
   /** @param countMax the same number that the buffer was made for */
   constructor(buffer: SharedArrayBuffer, countMax: number, files: SharedFiles) {
-    this.buffer = buffer;
     this.#slots = new Int32Array(buffer);
     this.#countMax = countMax;
     this.#recordCount = (this.#slots.length - countMax) / RECORD_SLOTS;
@@ -79,15 +50,15 @@ export class SharedDescriptorTable implements Descriptors {
   #read(fd: number, token: number): SharedDescriptor | undefined {
     const slots = this.#slots;
     const record = this.#placeOf(token);
-    const handle = Atomics.load(slots, record + HANDLE);
+    const handle = Atomics.load(slots, record + Field.handle);
     if (handle === NO_HANDLE) return undefined;
     const met = this.#met[fd];
     if (met !== undefined && met.handle === handle && met.record === record) {
       met.refresh();
-      return Atomics.load(slots, record + HANDLE) === handle ? met : undefined;
+      return Atomics.load(slots, record + Field.handle) === handle ? met : undefined;
     }
-    const type = Atomics.load(slots, record + TYPE) as FileType;
-    const preopen = Atomics.load(slots, record + PREOPEN);
+    const type = Atomics.load(slots, record + Field.type) as FileType;
+    const preopen = Atomics.load(slots, record + Field.preopen);
     const descriptor = new SharedDescriptor(
       this.#files.fileOf(handle, type),
       slots,
@@ -96,7 +67,7 @@ export class SharedDescriptorTable implements Descriptors {
       preopen === 0 ? undefined : this.#preopenNames[preopen - 1],
     );
     descriptor.refresh();
-    if (Atomics.load(slots, record + HANDLE) !== handle) return undefined;
+    if (Atomics.load(slots, record + Field.handle) !== handle) return undefined;
     this.#met[fd] = descriptor;
     return descriptor;
   }
@@ -153,8 +124,8 @@ export class SharedDescriptorTable implements Descriptors {
   /** Closes what stood in a slot, and is in none any more. */
   #drop(token: number): void {
     const record = this.#placeOf(token);
-    const handle = Atomics.load(this.#slots, record + HANDLE);
-    const type = Atomics.load(this.#slots, record + TYPE) as FileType;
+    const handle = Atomics.load(this.#slots, record + Field.handle);
+    const type = Atomics.load(this.#slots, record + Field.type) as FileType;
     this.#giveRecord(record);
     if (handle >= this.#files.keptMax) this.#files.fileOf(handle, type).close();
   }
@@ -162,8 +133,8 @@ export class SharedDescriptorTable implements Descriptors {
   #takeRecord(): number | undefined {
     for (let index = 0; index < this.#recordCount; index++) {
       const record = this.#countMax + index * RECORD_SLOTS;
-      if (Atomics.load(this.#slots, record + TAKEN) !== 0) continue;
-      if (Atomics.compareExchange(this.#slots, record + TAKEN, 0, 1) === 0) return record;
+      if (Atomics.load(this.#slots, record + Field.taken) !== 0) continue;
+      if (Atomics.compareExchange(this.#slots, record + Field.taken, 0, 1) === 0) return record;
     }
     return undefined;
   }
@@ -171,21 +142,21 @@ export class SharedDescriptorTable implements Descriptors {
   #fill(record: number, descriptor: Descriptor): void {
     const slots = this.#slots;
     const name = descriptor.preopenName;
-    Atomics.store(slots, record + TYPE, descriptor.file.type);
-    Atomics.store(slots, record + RIGHTS_BASE, descriptor.rightsBase);
-    Atomics.store(slots, record + RIGHTS_INHERITING, descriptor.rightsInheriting);
-    Atomics.store(slots, record + FLAGS, descriptor.flags);
+    Atomics.store(slots, record + Field.type, descriptor.file.type);
+    Atomics.store(slots, record + Field.rightsBase, descriptor.rightsBase);
+    Atomics.store(slots, record + Field.rightsInheriting, descriptor.rightsInheriting);
+    Atomics.store(slots, record + Field.flags, descriptor.flags);
     Atomics.store(
       slots,
-      record + PREOPEN,
+      record + Field.preopen,
       name === undefined ? 0 : this.#preopenNames.findIndex((known) => sameBytes(known, name)) + 1,
     );
-    Atomics.store(slots, record + HANDLE, this.#files.handleOf(descriptor.file));
+    Atomics.store(slots, record + Field.handle, this.#files.handleOf(descriptor.file));
   }
 
   #giveRecord(record: number): void {
-    Atomics.store(this.#slots, record + HANDLE, NO_HANDLE);
-    Atomics.store(this.#slots, record + TAKEN, 0);
+    Atomics.store(this.#slots, record + Field.handle, NO_HANDLE);
+    Atomics.store(this.#slots, record + Field.taken, 0);
   }
 
   #placeOf(token: number): number {
@@ -219,23 +190,23 @@ class SharedDescriptor extends Descriptor {
   }
 
   refresh(): void {
-    this.rightsBase = Atomics.load(this.#slots, this.record + RIGHTS_BASE);
-    this.rightsInheriting = Atomics.load(this.#slots, this.record + RIGHTS_INHERITING);
-    const flags = Atomics.load(this.#slots, this.record + FLAGS);
+    this.rightsBase = Atomics.load(this.#slots, this.record + Field.rightsBase);
+    this.rightsInheriting = Atomics.load(this.#slots, this.record + Field.rightsInheriting);
+    const flags = Atomics.load(this.#slots, this.record + Field.flags);
     this.syncFlags = flags & SYNC_FLAGS;
     this.#file.adoptStatus((flags & FdFlags.APPEND) !== 0, (flags & FdFlags.NONBLOCK) !== 0);
   }
 
   override setFlags(flags: number): number {
     const answer = super.setFlags(flags);
-    if (answer >= 0) Atomics.store(this.#slots, this.record + FLAGS, flags);
+    if (answer >= 0) Atomics.store(this.#slots, this.record + Field.flags, flags);
     return answer;
   }
 
   /** What another thread gave away meanwhile doesn't come back. */
   override setRights(base: Rights, inheriting: Rights): void {
-    Atomics.and(this.#slots, this.record + RIGHTS_BASE, base);
-    Atomics.and(this.#slots, this.record + RIGHTS_INHERITING, inheriting);
+    Atomics.and(this.#slots, this.record + Field.rightsBase, base);
+    Atomics.and(this.#slots, this.record + Field.rightsInheriting, inheriting);
     this.refresh();
   }
 }

@@ -1,8 +1,8 @@
 /** The threads of one program beside its first: each has a worker, and a seat at the kernel of its own. */
 import type { Worker } from "node:worker_threads";
+import { createDescriptorRecords } from "../../shim/abi/descriptor-records.ts";
 import { Errno } from "../../shim/abi/errno.ts";
 import { FileType } from "../../shim/abi/filetype.ts";
-import { SharedDescriptorTable } from "../../shim/shared-descriptor-table.ts";
 import { SharedHandles } from "../core/kernel/remote/handle-source.ts";
 import { STDIO_COUNT } from "../core/kernel/remote/shared-files.ts";
 import type {
@@ -63,7 +63,7 @@ export class GuestThreads {
     budget.begin();
     this.spec = {
       handles: SharedHandles.createBuffer(STDIO_COUNT + process.preopens.length),
-      descriptors: SharedDescriptorTable.createBuffer(process.descriptorsMax, budget.countMax),
+      descriptors: createDescriptorRecords(process.descriptorsMax, budget.countMax),
       stdio: streamSpecs(streams),
       thread: undefined,
     };

@@ -79,7 +79,7 @@ export type TreePlace =
 export interface ThreadsSpec {
   /** Of `SharedHandles`. */
   handles: SharedArrayBuffer;
-  /** Of `SharedDescriptorTable`, for `descriptorsMax` descriptors. */
+  /** Of `createDescriptorRecords`, for `descriptorsMax` descriptors. */
   descriptors: SharedArrayBuffer;
   /** Its standard streams, which are at the kernel. */
   stdio: readonly [SharedStreamSpec, SharedStreamSpec, SharedStreamSpec];

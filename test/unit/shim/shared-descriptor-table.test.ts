@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
+import { createDescriptorRecords } from "../../../shim/abi/descriptor-records.ts";
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import { FdFlags } from "../../../shim/abi/flags.ts";
@@ -16,7 +17,7 @@ const COUNT_MAX = 8;
 
 /** Two threads' tables over the same numbers, with `count` files open; handles are 10, 11 and so on. */
 function threads(count: number, preopenNames: string[] = []) {
-  const buffer = SharedDescriptorTable.createBuffer(COUNT_MAX, 2);
+  const buffer = createDescriptorRecords(COUNT_MAX, 2);
   const closed: string[] = [];
   const [one, other] = ["one", "other"].map(
     (name) =>
@@ -149,7 +150,7 @@ describe("a table of descriptors that threads share", () => {
     timeout: 120_000,
   }, async () => {
     for (let round = 0; round < rounds; round++) {
-      const buffer = SharedDescriptorTable.createBuffer(COUNT_MAX, 4);
+      const buffer = createDescriptorRecords(COUNT_MAX, 4);
       const handles = new SharedArrayBuffer(4);
       new Int32Array(handles)[0] = KEPT_MAX;
       const results = await Promise.all(
