@@ -13,7 +13,7 @@ import type { Syscall } from "../preview1/table.ts";
  *
  * @returns 1 to 2^29 - 1; negative: EAGAIN too many threads, ENOTSUP a program without shared memory
  */
-export function threadSpawn(guest: Guest, startArg: number): number {
+function threadSpawn(guest: Guest, startArg: number): number {
   return guest.system.threads?.spawn(startArg) ?? -Errno.ENOTSUP;
 }
 

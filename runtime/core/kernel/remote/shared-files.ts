@@ -19,7 +19,7 @@ export const STDIO_COUNT = 3;
 const WAIT_MS_FIRST = 0.05;
 const WAIT_MS_MAX = 4;
 
-export class SharedRegularFile extends RemoteFile implements SharedFile {
+class SharedRegularFile extends RemoteFile implements SharedFile {
   adoptStatus(append: boolean, nonblock: boolean): void {
     this.append = append;
     this.nonblock = nonblock;
