@@ -15,7 +15,7 @@ const MODE_BYTES = 4;
 const FD_BYTES = 4;
 
 /** `get_size(fd, size: ptr) -> errno`: two `u16`, columns and rows; 0 is unknown. @see ioctl_tty(2), TIOCGWINSZ */
-export function ttyGetSize(guest: Guest, fd: number, sizePtr: number): Errno {
+function ttyGetSize(guest: Guest, fd: number, sizePtr: number): Errno {
   const terminal = terminalOf(guest, fd);
   if (typeof terminal === "number") return terminal;
   if (!guest.memory.contains(sizePtr, SIZE_BYTES)) return Errno.EFAULT;
@@ -26,7 +26,7 @@ export function ttyGetSize(guest: Guest, fd: number, sizePtr: number): Errno {
 }
 
 /** `get_mode(fd, mode: ptr) -> errno`: a `u32`, the bits of `wpod_tty.h`. @see tcgetattr(3) */
-export function ttyGetMode(guest: Guest, fd: number, modePtr: number): Errno {
+function ttyGetMode(guest: Guest, fd: number, modePtr: number): Errno {
   const terminal = terminalOf(guest, fd);
   if (typeof terminal === "number") return terminal;
   if (!guest.memory.contains(modePtr, MODE_BYTES)) return Errno.EFAULT;
@@ -40,7 +40,7 @@ export function ttyGetMode(guest: Guest, fd: number, modePtr: number): Errno {
  * @returns EINVAL a bit that means nothing
  * @see tcsetattr(3)
  */
-export function ttySetMode(guest: Guest, fd: number, mode: number): Errno {
+function ttySetMode(guest: Guest, fd: number, mode: number): Errno {
   const terminal = terminalOf(guest, fd);
   if (typeof terminal === "number") return terminal;
   const answer = terminal.configure(mode);
@@ -53,7 +53,7 @@ export function ttySetMode(guest: Guest, fd: number, mode: number): Errno {
  *
  * @returns EMFILE
  */
-export function ttySizeChanges(guest: Guest, fd: number, changesPtr: number): Errno {
+function ttySizeChanges(guest: Guest, fd: number, changesPtr: number): Errno {
   const terminal = terminalOf(guest, fd);
   if (typeof terminal === "number") return terminal;
   if (!guest.memory.contains(changesPtr, FD_BYTES)) return Errno.EFAULT;

@@ -194,6 +194,19 @@ describe("a terminal of the library's", () => {
     });
   });
 
+  test("a second program moves the first one's files; its terminal stays, in the middle of a line too", async () => {
+    const { container, screen, keys } = await launch(["lines"]);
+    await screen.shows("ready");
+    keys.write("one\rtw");
+    await screen.shows("read 4 one/");
+    const wasm = "/tty.wasm";
+    const second = await container.exec([wasm, "is"]);
+    expect([Buffer.from(second.stdout).toString(), second.exitCode]).toEqual(["isatty 0 0 0 0\n", 0]);
+    keys.write("o\r\x04");
+    expect((await container.wait()).exitCode).toBe(0);
+    expect(screen.shown).toMatch(/read 4 two\/\r\nend\r\n$/);
+  });
+
   test("runs leave nothing behind: no listeners, and the process could end", async () => {
     const before = process.eventNames().map((name) => process.listenerCount(name));
     for (let round = 0; round < 3; round++) {
