@@ -1,8 +1,10 @@
 /** What Node gives to a container's tree: layers of the store, directories of the host, the time, randomness. */
+
+import { assert } from "../core/error.ts";
 import type { TreeServices } from "../core/kernel/container-tree.ts";
 import { realtimeNs } from "./clocks.ts";
 import { fillRandom } from "./host/random.ts";
-import { openHostTree } from "./hostdir/host-tree.ts";
+import { HostTree, openHostTree } from "./hostdir/host-tree.ts";
 import { keep } from "./layerdir/keep.ts";
 import { openLayer } from "./store/layer-reader.ts";
 
@@ -17,13 +19,15 @@ export function treeServices(
       open.push(layer);
       return layer;
     },
-    openHost(source, readOnly, device) {
-      const tree = openHostTree(source, { readOnly, device, ...owner });
+    openHost(source, readOnly, device, rootFd) {
+      const tree = openHostTree(source, { readOnly, device, rootFd, ...owner });
       open.push(tree);
       return tree;
     },
-    reopen() {
-      throw new Error("wpod defect: open files of the host can't move yet");
+    reopen(mount, file) {
+      const { tree } = mount.root;
+      assert(tree instanceof HostTree, "an open file of the host is of a bind mount");
+      return tree.reopenFile(file, mount);
     },
     keep(fileSystem, plan, arrival) {
       keep(fileSystem, plan, arrival);

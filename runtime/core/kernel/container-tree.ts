@@ -21,8 +21,11 @@ import { terminalAmong } from "./stdio-alias.ts";
 /** What the thread that assembles a tree has to give. */
 export interface TreeServices {
   openLayer(layer: LayerFiles): Layer;
-  /** A directory or file of the host. Throws a WpodError when it isn't there. */
-  openHost(source: string, readOnly: boolean, device: bigint): Tree;
+  /**
+   * A directory or file of the host. Throws a WpodError when it isn't there.
+   * @param rootFd of another thread's tree of it, still open: the same one, whatever its path leads to now
+   */
+  openHost(source: string, readOnly: boolean, device: bigint, rootFd: number | undefined): Tree;
   /** Opens again what another thread has open of such a tree. */
   reopen(mount: Mount, file: MovedHostFile): OpenFile;
   /**
@@ -61,6 +64,8 @@ export interface MovedFiles {
   written: boolean[];
   /** Where each mount stands, the root left out. */
   places: MountPlace[];
+  /** Of each mount, in the same order: what it shows, where that is the host's. */
+  rootFds: (number | undefined)[];
 }
 
 /** @param open files that are open in it: their nodes go along */
@@ -77,6 +82,7 @@ export function takeFiles(tree: ContainerTree, open: Iterable<OpenFile>): MovedF
     written,
     states: tree.fileSystems.map((fileSystem) => takeSnapshot(fileSystem, nodes.get(fileSystem))),
     places: table.mounts.slice(1).map(({ parent, point }) => table.placeOf(parent!, point!)),
+    rootFds: table.mounts.slice(1).map(({ root }) => root.heldFd),
   };
 }
 
@@ -147,7 +153,8 @@ export function assembleTree(
   for (const [index, plan] of inOrder(spec.mounts).entries()) {
     const device = DEVICE.firstMount + BigInt(index);
     if (plan.kind === "bind") {
-      const tree = services.openHost(plan.source, plan.readOnly, device);
+      const rootFd = moved?.rootFds[table.mounts.length - 1];
+      const tree = services.openHost(plan.source, plan.readOnly, device, rootFd);
       mount(plan.target, { tree, readOnly: plan.readOnly });
       continue;
     }

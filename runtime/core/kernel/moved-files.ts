@@ -167,9 +167,10 @@ function openDirectory(moved: Extract<MovedFile, { kind: "directory" }>, tree: M
     assert(node?.type === FileType.directory, `directory ${moved.removed} came along`);
     const link = new MemoryLink(dentry.tree, dentry, "", node);
     link.isRemoved = true;
+    dentry.release();
+    assert(link.hold() === 0, "an open directory can be opened");
     dentry = link;
   }
-  assert(dentry.hold() === 0, "an open directory can be opened");
   return new DirectoryFile(table, found.mount, dentry, moved.credentials, moved.beneath);
 }
 

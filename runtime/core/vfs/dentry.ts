@@ -24,6 +24,11 @@ export interface Tree {
   readonly readOnly: boolean;
   /** A part of it that gets mounted: stays this dentry and this file, whatever becomes of its name. 0 or an `Errno`. */
   pin?(root: Dentry): number;
+  /**
+   * What another thread has open: the same directory or file, held, wherever it is by now.
+   * @param fd of a tree of the same source; still open there. @param names where it was, from the root
+   */
+  adopt?(fd: number, names: readonly string[]): Dentry | Failure;
 }
 
 /** What an open description must know of the mount that it was opened through. */
@@ -39,6 +44,8 @@ export interface Dentry extends Owned {
   readonly tree: Tree;
   /** The directory that holds the name; stays after a removal. Undefined: the root of its tree. */
   readonly up: Dentry | undefined;
+  /** By what another thread can `adopt` it while it is held; -1: it isn't held. Undefined: a snapshot has it. */
+  readonly heldFd?: number;
   /** Its last name; empty for the root of its tree. */
   readonly name: string;
   readonly type: FileType;

@@ -21,6 +21,8 @@ export interface MountPlace {
   /** Index in `mounts`. */
   mount: number;
   names: string[];
+  /** Of a directory or file of the host. */
+  heldFd: number | undefined;
 }
 
 function namesOf(dentry: Dentry): string[] {
@@ -85,6 +87,7 @@ export class MountTable {
       const found = this.at(place);
       if (found === undefined) throw invalid(target, "its mount point is gone");
       this.#add(found.mount, found.dentry, root, source);
+      found.dentry.release();
       return;
     }
     const isDirectory = root.type === FileType.directory;
@@ -116,14 +119,19 @@ export class MountTable {
 
   /** Where a dentry that was found through this mount is. */
   placeOf(mount: Mount, dentry: Dentry): MountPlace {
-    return { mount: this.mounts.indexOf(mount), names: namesOf(dentry) };
+    return { mount: this.mounts.indexOf(mount), names: namesOf(dentry), heldFd: dentry.heldFd };
   }
 
-  /** The counterpart of `placeOf`. */
-  at(place: MountPlace): { mount: Mount; dentry: Dentry } | undefined {
-    const mount = this.mounts[place.mount];
-    const dentry = mount && dentryAt(mount.root.tree, place.names);
-    return dentry && { mount: mount!, dentry };
+  /** The counterpart of `placeOf`. The dentry is held: whoever asks for it releases it. */
+  at({ mount: index, names, heldFd = -1 }: MountPlace): { mount: Mount; dentry: Dentry } | undefined {
+    const mount = this.mounts[index];
+    if (mount === undefined) return undefined;
+    const { tree } = mount.root;
+    const dentry =
+      heldFd >= 0 && tree.adopt !== undefined ? tree.adopt(heldFd, names) : dentryAt(tree, names);
+    if (dentry === undefined || typeof dentry === "number") return undefined;
+    if (heldFd < 0 && dentry.hold() < 0) return undefined;
+    return { mount, dentry };
   }
 
   /**

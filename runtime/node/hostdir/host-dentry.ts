@@ -120,6 +120,15 @@ export class HostDentry implements Dentry, HostPlace {
     this.#holdCount++;
   }
 
+  /** Held by another descriptor of it. @throws NodeJS.ErrnoException */
+  holdAs(fd: number): void {
+    if (this.#holdCount === 0) {
+      this.heldFd = openSync(`/proc/self/fd/${fd}`, O_PATH);
+      this.tree.known.set(this.identity, this);
+    }
+    this.#holdCount++;
+  }
+
   release(): void {
     this.#holdCount--;
     if (this.#holdCount > 0) return;

@@ -6,13 +6,11 @@
 import {
   closeSync,
   constants,
-  fchmodSync,
   fdatasyncSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
   futimesSync,
-  openSync,
   readFileSync,
   readSync,
   writeSync,
@@ -20,6 +18,7 @@ import {
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { OpenOptions, Stat, TimeChange, Whence } from "../../../shim/abi/system.ts";
+import type { HostMovable } from "../../core/kernel/moved-files.ts";
 import type { Credentials, Owned } from "../../core/vfs/credentials.ts";
 import type { MountFlags } from "../../core/vfs/dentry.ts";
 import { FileBase } from "../../core/vfs/file-base.ts";
@@ -27,10 +26,11 @@ import { FILE_BYTES_MAX } from "../../core/vfs/file-content.ts";
 import { mayChangeTimes } from "../../core/vfs/times.ts";
 import { attempt } from "./host-errno.ts";
 import type { HostTree } from "./host-tree.ts";
+import { reopen } from "./reopen.ts";
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND } = constants;
 
-export class HostFile extends FileBase {
+export class HostFile extends FileBase implements HostMovable {
   readonly type = FileType.regularFile;
   #fd: number;
   /** Has the host's descriptor O_APPEND? */
@@ -55,10 +55,12 @@ export class HostFile extends FileBase {
     options: OpenOptions,
     mount: MountFlags,
     credentials: Credentials,
+    position = 0,
   ) {
     super();
     if (options.truncate) ftruncateSync(fd, 0);
     this.#fd = fd;
+    this.#position = position;
     this.#appends = appends;
     this.#tree = tree;
     this.#readable = options.read;
@@ -86,7 +88,7 @@ export class HostFile extends FileBase {
     return attempt(() => {
       const access = this.#readable ? O_RDWR : this.#writable ? O_WRONLY : O_RDONLY;
       const flags = access | (append ? O_APPEND : 0);
-      const fd = this.#withRights(() => openSync(`/proc/self/fd/${this.#fd}`, flags));
+      const fd = reopen(this.#fd, flags);
       closeSync(this.#fd);
       this.#fd = fd;
       this.#appends = append;
@@ -94,20 +96,17 @@ export class HostFile extends FileBase {
     });
   }
 
-  /** A file that was made without the right to write it can still be written by who made it: not when opened again. */
-  #withRights(open: () => number): number {
-    try {
-      return open();
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-      const mode = Number(fstatSync(this.#fd).mode) & 0o7777;
-      fchmodSync(this.#fd, mode | 0o600);
-      try {
-        return open();
-      } finally {
-        fchmodSync(this.#fd, mode);
-      }
-    }
+  /** For a kernel in another thread. */
+  describeHost(): ReturnType<HostMovable["describeHost"]> {
+    this.#settle();
+    const { append, nonblock } = this;
+    return {
+      device: this.#tree.device,
+      fd: this.#fd,
+      status: { read: this.#readable, write: this.#writable, append, nonblock },
+      position: this.#position,
+      credentials: this.#credentials,
+    };
   }
 
   /** Takes the host's position over. @see proc_pid_fdinfo(5) */

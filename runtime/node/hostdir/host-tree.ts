@@ -5,17 +5,20 @@
  *
  * Files of the user that runs wpod appear as the guest's own; the host's own permissions hold in any case.
  */
-import { type BigIntStats, lstatSync, realpathSync, statSync } from "node:fs";
+import { type BigIntStats, constants, fstatSync, lstatSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import type { Stat, TimeChange } from "../../../shim/abi/system.ts";
-import type { Dentry, Tree } from "../../core/vfs/dentry.ts";
+import type { Failure, Stat, TimeChange } from "../../../shim/abi/system.ts";
+import type { MovedHostFile } from "../../core/kernel/moved-files.ts";
+import type { Dentry, MountFlags, Tree } from "../../core/vfs/dentry.ts";
 import { realtimeNs } from "../clocks.ts";
 import { HostDentry } from "./host-dentry.ts";
 import { HostDescriptors, identityOf } from "./host-descriptors.ts";
-import { attempt } from "./host-errno.ts";
+import { attempt, hostErrno } from "./host-errno.ts";
+import { HostFile } from "./host-file.ts";
 import { hostSeconds } from "./host-time.ts";
 import { HostTimes } from "./host-times.ts";
+import { reopen } from "./reopen.ts";
 
 export interface HostTreeOptions {
   readonly readOnly: boolean;
@@ -25,7 +28,19 @@ export interface HostTreeOptions {
   readonly gid: number;
   /** Go by paths, as where there is no `/proc`. */
   readonly portable?: boolean;
+  /** Of the root of another tree of the same source, in any thread: that is mounted, not what the path leads to now. */
+  readonly rootFd?: number | undefined;
 }
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND } = constants;
+const NOT_OPENED = {
+  create: false,
+  exclusive: false,
+  truncate: false,
+  directory: false,
+  followLast: true,
+  mode: 0,
+};
 
 /** Owner of what belongs to others on the host. */
 const NOBODY = 65_534;
@@ -35,7 +50,8 @@ const NOBODY = 65_534;
  * @throws NodeJS.ErrnoException when it isn't there
  */
 export function openHostTree(source: string, options: HostTreeOptions): HostTree {
-  return new HostTree(realpathSync(source), options);
+  const isMoved = process.platform === "linux" && (options.rootFd ?? -1) >= 0;
+  return new HostTree(isMoved ? `/proc/self/fd/${options.rootFd}` : realpathSync(source), options);
 }
 
 export class HostTree implements Tree {
@@ -55,6 +71,12 @@ export class HostTree implements Tree {
     this.#options = options;
     this.descriptors = new HostDescriptors(process.platform === "linux" && options.portable !== true);
     const stat = statSync(path, { bigint: true });
+    if (this.descriptors.isExact && (options.rootFd ?? -1) >= 0) {
+      this.root = new HostDentry(this, undefined, "", stat, "");
+      this.root.holdAs(options.rootFd!);
+      this.#pinned.push(this.root);
+      return;
+    }
     if (stat.isDirectory()) {
       this.root = new HostDentry(this, undefined, "", stat, path);
     } else {
@@ -75,6 +97,51 @@ export class HostTree implements Tree {
     root.holdOrThrow();
     this.#pinned.push(root);
     return 0;
+  }
+
+  adopt(fd: number, names: readonly string[]): HostDentry | Failure {
+    try {
+      const stat = fstatSync(fd, { bigint: true });
+      const identity = identityOf(stat);
+      const dentry = this.known.get(identity) ?? this.#named(identity, names) ?? this.#astray(stat, names);
+      dentry.holdAs(fd);
+      return dentry;
+    } catch (error) {
+      return -hostErrno(error);
+    }
+  }
+
+  /** Where it was, if it is still there. */
+  #named(identity: string, names: readonly string[]): HostDentry | undefined {
+    let at: HostDentry = this.root;
+    for (const name of names) {
+      const next = at.lookUp(name);
+      if (typeof next === "number") return undefined;
+      at = next;
+    }
+    return at.identity === identity ? at : undefined;
+  }
+
+  /** It was moved or removed by others: whatever is above it, for the guest it is the mount's root. */
+  #astray(stat: BigIntStats, names: readonly string[]): HostDentry {
+    return new HostDentry(this, this.root, names.at(-1) ?? "", stat, "");
+  }
+
+  /** A file that another thread has open. @throws NodeJS.ErrnoException */
+  reopenFile(file: MovedHostFile, mount: MountFlags): HostFile {
+    const { fd, status, position, credentials } = file;
+    const access = !status.write ? O_RDONLY : status.read ? O_RDWR : O_WRONLY;
+    const own = reopen(fd, access | (status.append ? O_APPEND : 0));
+    const options = { ...NOT_OPENED, ...status };
+    return new HostFile(
+      own,
+      status.append && this.descriptors.isExact,
+      this,
+      options,
+      mount,
+      credentials,
+      position,
+    );
   }
 
   /** Gives all descriptors back but those of open files and directories. */
