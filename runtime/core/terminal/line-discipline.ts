@@ -90,7 +90,10 @@ export class LineDiscipline {
 
   /** Follows the cursor through what the program wrote, in the form in which the terminal gets it. */
   written(bytes: Uint8Array): void {
-    for (const byte of bytes) this.#moveCursor(byte);
+    // Wherever it stood before the last return, it is at the beginning behind it.
+    for (let index = Math.max(0, bytes.lastIndexOf(RETURN)); index < bytes.length; index++) {
+      this.#moveCursor(bytes[index]!);
+    }
   }
 
   #answer(): Received {
