@@ -2,14 +2,10 @@ import { describe, expect, test } from "vitest";
 import { Bell } from "../../../../runtime/core/ipc/bell.ts";
 import { Mailbox } from "../../../../runtime/core/ipc/mailbox.ts";
 import { Ring } from "../../../../runtime/core/ipc/ring.ts";
-import { Connection } from "../../../../runtime/core/kernel/remote/connection.ts";
-import { SharedHandles } from "../../../../runtime/core/kernel/remote/handle-source.ts";
 import {
   SharedDirectory,
   type SharedStream,
   STDIO_COUNT,
-  sharedFiles,
-  sharedStdio,
 } from "../../../../runtime/core/kernel/remote/shared-files.ts";
 import { RingSink, RingSource } from "../../../../runtime/core/kernel/ring-stream.ts";
 import { KernelStreamFile } from "../../../../runtime/core/kernel/stream.ts";
@@ -19,6 +15,7 @@ import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, Readiness } from "../../../../shim/abi/system.ts";
 import { KernelHere } from "../../../fixtures/kernel-here.ts";
+import { threadsHere } from "../../../fixtures/threads-here.ts";
 
 const ROOT = { uid: 0, gid: 0, groups: [], umask: 0o022 };
 const CREATE: OpenOptions = {
@@ -34,8 +31,6 @@ const CREATE: OpenOptions = {
   mode: 0o666,
 };
 
-const PIPE = { type: FileType.unknown, needsTime: false };
-
 /** A program of two threads at a kernel that both have in their own thread. */
 function program(handlesMax = 64) {
   const here = new KernelHere();
@@ -43,29 +38,17 @@ function program(handlesMax = 64) {
   const bell = new Bell();
   const input = Ring.create(64, bell);
   const output = Ring.create(64, bell);
-  const handles = SharedHandles.createBuffer(STDIO_COUNT + 1);
-  const kernelFiles = [
-    new KernelStreamFile(1n, { source: new RingSource(input) }),
-    new KernelStreamFile(2n, { sink: new RingSink(output) }),
-    new KernelStreamFile(3n, { sink: new RingSink(output) }),
-    table.openRoot(ROOT),
-  ];
-  const thread = (client: number) => {
-    const mailbox = Mailbox.create();
-    if (client === 0) here.kernel.attach({ client, mailbox, bell, files: kernelFiles, handlesMax });
-    else here.kernel.attachThread(client, mailbox, 0);
-    const connection = new Connection({
-      mailbox: new Mailbox(mailbox.buffer),
-      gate: here.gate,
-      client,
-      bell,
-      handles: new SharedHandles(handles),
-      stdio: sharedStdio([PIPE, PIPE, PIPE]),
-    });
-    const files = sharedFiles(connection, ["/"]);
-    return { connection, files, root: new SharedDirectory(connection, STDIO_COUNT) };
-  };
-  return { here, bell, input, output, one: thread(0), other: thread(1) };
+  const [one, other] = threadsHere(here, 2, {
+    bell,
+    stdio: [
+      new KernelStreamFile(1n, { source: new RingSource(input) }),
+      new KernelStreamFile(2n, { sink: new RingSink(output) }),
+      new KernelStreamFile(3n, { sink: new RingSink(output) }),
+    ],
+    preopens: [{ name: "/", directory: table.openRoot(ROOT) }],
+    handlesMax,
+  }).map((thread) => ({ ...thread, root: thread.preopens[0]! }));
+  return { here, bell, input, output, one: one!, other: other! };
 }
 
 type Threads = ReturnType<typeof program>;

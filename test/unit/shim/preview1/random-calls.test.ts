@@ -8,17 +8,22 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
+import { Bell } from "../../../../runtime/core/ipc/bell.ts";
 import { BufferSource, NULL_SINK } from "../../../../runtime/core/kernel/buffer-stream.ts";
 import { ProgramEnd } from "../../../../runtime/core/kernel/program-system.ts";
-import { StreamFile } from "../../../../runtime/core/kernel/stream.ts";
+import { STDIO_COUNT } from "../../../../runtime/core/kernel/remote/shared-files.ts";
+import { KernelStreamFile, StreamFile } from "../../../../runtime/core/kernel/stream.ts";
 import { deviceTree } from "../../../../runtime/core/vfs/devices.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { openHostTree } from "../../../../runtime/node/hostdir/host-tree.ts";
+import { createDescriptorRecords } from "../../../../shim/abi/descriptor-records.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { isFailure, type OpenFile, type System } from "../../../../shim/abi/system.ts";
+import { SharedDescriptorTable } from "../../../../shim/shared-descriptor-table.ts";
 import { KernelHere } from "../../../fixtures/kernel-here.ts";
-import { randomCalls, type SystemUnderTest } from "../../../fixtures/random-calls.ts";
+import { DESCRIPTORS_MAX, randomCalls, type SystemUnderTest } from "../../../fixtures/random-calls.ts";
+import { threadsHere } from "../../../fixtures/threads-here.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const CALLS = LONG ? 1_000_000 : 20_000;
@@ -98,6 +103,38 @@ const PLACEMENTS: readonly { name: string; open: () => SystemUnderTest }[] = [
         [Symbol.dispose]() {
           expect(here.kernel.openCount, "files that a guest left open").toBe(0);
           here.kernel.detach(0);
+        },
+      };
+    },
+  },
+  {
+    name: "as one of two threads",
+    open() {
+      const table = filesOf();
+      const here = new KernelHere();
+      const preopens = ["/", "here"].map((name) => ({ name, directory: rootOf(table) }));
+      const [thread] = threadsHere(here, 2, {
+        bell: new Bell(),
+        stdio: [
+          new KernelStreamFile(1n, { source: new BufferSource(new Uint8Array(100)) }),
+          new KernelStreamFile(2n, { sink: NULL_SINK }),
+          new KernelStreamFile(3n, { sink: NULL_SINK }),
+        ],
+        preopens,
+        handlesMax: DESCRIPTORS_MAX + STDIO_COUNT,
+      });
+      const { connection, files } = thread!;
+      const [root, capability] = thread!.preopens;
+      const records = createDescriptorRecords(DESCRIPTORS_MAX, 2);
+      return {
+        system: { ...systemOver(root!, capability!), stdio: connection.stdio },
+        shared: {
+          descriptors: new SharedDescriptorTable(records, DESCRIPTORS_MAX, files),
+          filled: false,
+        },
+        [Symbol.dispose]() {
+          for (const client of [0, 1]) here.kernel.detach(client);
+          expect(here.kernel.openCount, "files that a program left open").toBe(0);
         },
       };
     },
