@@ -17,7 +17,7 @@ import type {
 } from "../core/kernel/spec.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
-import { prestartWorker, takeWorker } from "./worker-entry.ts";
+import { startWorker } from "./worker-entry.ts";
 
 /** `wasi-threads` has so many numbers for threads. */
 const THREAD_ID_MAX = 2 ** 29 - 1;
@@ -54,6 +54,8 @@ export class GuestThreads {
   readonly #gone = new Set<Promise<void>>();
   #start: StartMessage | undefined;
   #listener: Listener | undefined;
+  /** Started before it is needed. */
+  #spare: Worker | undefined;
   #lastId = 0;
   #isOver = false;
 
@@ -73,7 +75,7 @@ export class GuestThreads {
   begin(start: StartMessage, listener: Listener): void {
     this.#start = start;
     this.#listener = listener;
-    prestartWorker();
+    this.#prestart();
   }
 
   /** Answers a thread that waits. */
@@ -122,9 +124,9 @@ export class GuestThreads {
     const seat = kernel.seatThread(this.#parts.seat);
     let worker: Worker;
     try {
-      worker = takeWorker();
+      worker = this.#spare ?? startWorker();
     } catch (error) {
-      void kernel.leave(seat);
+      void leave(kernel, seat);
       throw error;
     }
     const thread: Thread = { worker, seat, id: spec.id };
@@ -135,7 +137,7 @@ export class GuestThreads {
     worker.on("error", (error) => this.#listener!.fail(error));
     worker.once("exit", () => {
       this.#forget(thread);
-      void kernel.leave(seat).finally(gone.resolve);
+      void leave(kernel, seat).then(gone.resolve);
       if (!this.#isOver) this.#listener!.fail(new Error("the worker of a thread ended without a word"));
     });
     const message: StartMessage = {
@@ -144,8 +146,24 @@ export class GuestThreads {
       threads: { ...this.spec, thread: spec },
     };
     worker.postMessage(message);
-    // Who starts one thread mostly starts another.
-    prestartWorker();
+    this.#spare = undefined;
+    this.#prestart();
+  }
+
+  /** A worker takes longer to start than all else: who starts one thread mostly starts another. */
+  #prestart(): void {
+    if (this.#parts.budget.isFull) return;
+    try {
+      const spare = startWorker();
+      this.#spare = spare;
+      // It failed before anybody needed it: who does starts another.
+      spare.on("error", () => {});
+      spare.once("exit", () => {
+        if (this.#spare === spare) this.#spare = undefined;
+      });
+    } catch {
+      // The host has no room for it now; it may have when it is needed.
+    }
   }
 
   #forget(thread: Thread): void {
@@ -179,8 +197,14 @@ export class GuestThreads {
     if (!this.#isOver) this.#parts.budget.give(); // its first thread's
     this.#isOver = true;
     for (const { worker } of this.#threads) void worker.terminate();
+    await this.#spare?.terminate();
     await Promise.all(this.#gone);
   }
+}
+
+/** The kernel may have gone, and the seat with it. */
+function leave(kernel: KernelHost, seat: Seat): Promise<void> {
+  return kernel.leave(seat).catch(() => {});
 }
 
 function streamSpecs({ stdio, terminal }: StandardStreams): ThreadsSpec["stdio"] {

@@ -11,6 +11,10 @@ export class ThreadBudget {
     return this.#countMax;
   }
 
+  get isFull(): boolean {
+    return this.#count >= this.#countMax;
+  }
+
   /** A program begins: a person wanted it, so it fits, and its threads may not. */
   begin(): void {
     this.#count++;
@@ -18,7 +22,7 @@ export class ThreadBudget {
 
   /** @returns false when there are as many as may be */
   take(): boolean {
-    if (this.#count >= this.#countMax) return false;
+    if (this.isFull) return false;
     this.#count++;
     return true;
   }

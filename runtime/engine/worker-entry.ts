@@ -31,7 +31,8 @@ export async function dropSpareWorker(): Promise<void> {
   await worker?.terminate();
 }
 
-function startWorker(): Worker {
+/** One more, for a program that has others already. */
+export function startWorker(): Worker {
   // Its own stdout and stderr would go through this thread and make the descriptors non-blocking; the guest's don't.
   return new Worker(ENTRY, {
     stdout: true,

@@ -8,7 +8,6 @@ import { GuestThreads } from "../../runtime/engine/guest-threads.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
 import { Modules } from "../../runtime/engine/modules.ts";
 import { ThreadBudget } from "../../runtime/engine/thread-budget.ts";
-import { dropSpareWorker } from "../../runtime/engine/worker-entry.ts";
 import { guest } from "../fixtures/guests.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
@@ -34,7 +33,6 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await kernel[Symbol.asyncDispose]();
-  await dropSpareWorker();
 });
 
 /** One that runs, and how many threads it may still start. */

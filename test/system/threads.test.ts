@@ -14,6 +14,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => setUp[Symbol.asyncDispose]());
 
+const LONG = process.env.WPOD_TEST_LONG === "1";
 const TIMEOUT_MS = 60_000;
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
@@ -67,19 +68,19 @@ describe("threads of a program", { timeout: 2 * TIMEOUT_MS }, () => {
     expect(output).toBe("waiting\ntyped later\n");
   });
 
-  test(`are ${THREADS_MAX} at most, and told EAGAIN`, async () => {
-    expect(await run(["limit"])).toEqual(fine(`${THREADS_MAX} threads, then ${-Errno.EAGAIN}\n`));
-  });
-
-  test.each([1, 2, 5])("are %d at most where that is the limit", async (threadsMax) => {
-    expect(await run(["limit"], { limits: { threadsMax } })).toEqual(
-      fine(`${threadsMax} threads, then ${-Errno.EAGAIN}\n`),
-    );
-  });
+  // All that are allowed otherwise take seconds of both processors to start.
+  test.each([1, 2, 5, ...(LONG ? [undefined] : [])])(
+    "are %s at most, and told EAGAIN",
+    async (threadsMax) => {
+      expect(await run(["limit"], { limits: threadsMax === undefined ? {} : { threadsMax } })).toEqual(
+        fine(`${threadsMax ?? THREADS_MAX} threads, then ${-Errno.EAGAIN}\n`),
+      );
+    },
+  );
 
   test("make room for others when they end", async () => {
-    const { stdout, exitCode } = await run(["again", "1", `${2 * THREADS_MAX}`]);
-    expect({ stdout, exitCode }).toEqual({ stdout: `${(2 * THREADS_MAX) ** 2}\n`, exitCode: 0 });
+    const { stdout, exitCode } = await run(["again", "1", "300"], { limits: { threadsMax: 8 } });
+    expect({ stdout, exitCode }).toEqual({ stdout: `${300 ** 2}\n`, exitCode: 0 });
   });
 
   test.each([
