@@ -1,6 +1,8 @@
 /** The import object of a module: what it asks for of preview 1, and nothing else. */
 
 import type { Attention } from "./abi/system.ts";
+import { LOCK } from "./extension/lock.ts";
+import { PROC } from "./extension/proc.ts";
 import { TTY } from "./extension/tty.ts";
 import type { Guest } from "./guest.ts";
 import { PREVIEW1, type Syscall } from "./preview1/table.ts";
@@ -21,6 +23,8 @@ const VERSIONS: Versions = new Map([
   ["wasi_snapshot_preview1", byName(PREVIEW1)],
   ["wasi_unstable", byName(UNSTABLE)],
   ["wpod_tty", byName(TTY)],
+  ["wpod_lock", byName(LOCK)],
+  ["wpod_proc", byName(PROC)],
   ["wasi", byName(THREADS)],
 ]);
 

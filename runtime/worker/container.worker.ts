@@ -13,6 +13,7 @@ import { ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
+import { openRemotePipe } from "../core/kernel/remote/remote-pipe.ts";
 import type { RecallMessage, StartMessage, TreePlace } from "../core/kernel/spec.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
@@ -47,18 +48,18 @@ function start(message: StartMessage): void {
   const { preopens } = message.process;
   const attention = tree && listen(message.recall, tree, bell, stdio);
   bell.attention = attention;
+  const connection = tree === undefined ? connect(place as KernelPlace, bell, stdio) : undefined;
   const system: System = new ProgramSystem({
     args: message.process.argv,
     environ: message.process.env,
     stdio,
     preopens:
-      tree === undefined
-        ? joinKernel(place as KernelPlace, preopens, bell, stdio)
-        : openPreopens(tree, preopens, credentials),
+      connection === undefined ? openPreopens(tree!, preopens, credentials) : openFirst(connection, preopens),
     clocks: HOST_CLOCKS,
     bell,
     random: fillRandom,
     attention,
+    openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
   parentPort!.postMessage({ kind: "started" });
   const ended = runProgram<ProgramEnd["outcome"]>(
@@ -109,13 +110,7 @@ function connect(place: Omit<KernelPlace, "kind">, bell: Bell, stdio: StandardFi
 }
 
 /** What a client of a kernel finds open has the first handles, in order. */
-function joinKernel(
-  place: KernelPlace,
-  preopens: readonly { name: string }[],
-  bell: Bell,
-  stdio: StandardFiles,
-): Preopen[] {
-  const connection = connect(place, bell, stdio);
+function openFirst(connection: Connection, preopens: readonly { name: string }[]): Preopen[] {
   return preopens.map(({ name }) => ({
     name,
     directory: new RemoteDirectory(connection, connection.takeHandle()),

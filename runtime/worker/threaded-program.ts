@@ -10,6 +10,7 @@ import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { SharedHandles } from "../core/kernel/remote/handle-source.ts";
 import {
+  openSharedPipe,
   SharedDirectory,
   STDIO_COUNT,
   sharedFiles,
@@ -64,6 +65,7 @@ class ThreadedProgram {
       bell,
       random: fillRandom,
       threads: new AskedThreads(port),
+      openPipe: () => openSharedPipe(connection),
     });
   }
 

@@ -53,6 +53,9 @@ export type DirEntrySink = (nextCookie: number, inode: bigint, type: FileType, n
 
 export type Whence = "set" | "current" | "end";
 
+/** Of an advisory lock: "none" gives it back. */
+export type LockKind = "none" | "shared" | "exclusive";
+
 /**
  * An open file description: what several descriptors may share (position and status flags included).
  * The access mode is checked here: EBADF on a read of what was opened for writing only, and so on.
@@ -88,6 +91,11 @@ export interface OpenFile {
   readableBytes(): number;
   /** Drops this description. Never fails for the caller's sake; further use is a defect. */
   close(): void;
+  /**
+   * The advisory lock of this description, as flock(2) has it; gone when it is closed. EAGAIN others have it; where it `wait`s
+   * for them, EDEADLK when that would never end; ENOLCK too many. Undefined for what can't be locked.
+   */
+  lock?(kind: LockKind, wait: boolean): number;
   /** What a terminal can beside that; undefined for everything else. */
   readonly terminal?: Terminal | undefined;
 
@@ -190,6 +198,14 @@ export interface System {
   readonly attention?: Attention | undefined;
   /** Fills with bytes that can't be guessed. */
   random(target: Uint8Array): void;
+  /** A new pipe; ENFILE when there are too many. Undefined where there are none. */
+  readonly openPipe?: (() => PipeFiles | Failure) | undefined;
+}
+
+/** The two ends of a pipe. */
+export interface PipeFiles {
+  readonly reader: OpenFile;
+  readonly writer: OpenFile;
 }
 
 /** Reads immutable bytes at a place: a layer blob, for the tree that stands over it. */

@@ -3,23 +3,33 @@
  * stopped where it is no matter: between two calls, while a call waits, or inside its own code; it sees nothing of it.
  */
 import { FileType } from "../../../shim/abi/filetype.ts";
-import type { Attention, FileExchange, OpenFile } from "../../../shim/abi/system.ts";
+import type {
+  Attention,
+  Failure,
+  FileExchange,
+  LockKind,
+  OpenFile,
+  PipeFiles,
+} from "../../../shim/abi/system.ts";
 import { assert } from "../error.ts";
 import { Bell } from "../ipc/bell.ts";
+import { isLockable } from "../vfs/lock-table.ts";
 import { MemoryFile } from "../vfs/memory-file.ts";
 import { buffersOf } from "../vfs/snapshot.ts";
 import { type ContainerTree, type MovedFiles, takeFiles } from "./container-tree.ts";
 import { describeFile, isHostMovable, type MovedFile } from "./moved-files.ts";
+import { openOwnPipe } from "./pipe.ts";
 import { Operation } from "./protocol.ts";
 import type { Connection } from "./remote/connection.ts";
 import { RemoteDirectory } from "./remote/remote-directory.ts";
 import { RemoteFile, RemoteStream } from "./remote/remote-file.ts";
+import { openRemotePipe } from "./remote/remote-pipe.ts";
 
 /** What the program's thread sends to the kernel's. */
 export interface HandOverMessage {
   files: MovedFiles;
   /** What it has open, by the handles that it goes on with. */
-  open: { handle: number; file: MovedFile }[];
+  open: { handle: number; file: MovedFile; lock: LockKind }[];
 }
 
 /** Where the files go: known only when the engine wants it. */
@@ -34,6 +44,8 @@ export class HandOver implements Attention {
   inHost = true;
   files: FileExchange | undefined = undefined;
   #tree: ContainerTree | undefined;
+  /** Where they are now, when they have moved. */
+  #connection: Connection | undefined = undefined;
   readonly #destination: () => Destination | undefined;
 
   /** @param destination reads what the engine sent; undefined when it didn't */
@@ -46,6 +58,11 @@ export class HandOver implements Attention {
   /** The files are still in this thread. */
   get isHere(): boolean {
     return this.#tree !== undefined;
+  }
+
+  /** A new pipe, where the files are. */
+  openPipe(): PipeFiles | Failure {
+    return this.#connection === undefined ? openOwnPipe() : openRemotePipe(this.#connection);
   }
 
   /** Called by who interrupts the program anywhere; false when it has to wait for the end of a call. */
@@ -65,6 +82,7 @@ export class HandOver implements Attention {
     this.inHost = true;
     this.#move(tree, this.files, destination);
     this.#tree = undefined;
+    this.#connection = destination.connection;
     this.inHost = before;
   }
 
@@ -75,7 +93,7 @@ export class HandOver implements Attention {
       const moved = describeFile(file, tree.table);
       if (moved === undefined) return file;
       const handle = connection.takeHandle();
-      open.push({ handle, file: moved });
+      open.push({ handle, file: moved, lock: isLockable(file) ? file.lockKind : "none" });
       moving.push(file);
       return remote(connection, handle, file);
     });

@@ -10,7 +10,9 @@ import { isFailure, type OpenFile, type Stat, type Whence } from "../../../shim/
 import { type Mailbox, TRANSFER_BYTES_MAX } from "../ipc/mailbox.ts";
 import { putText, takeText } from "../ipc/text.ts";
 import { PATH_BYTES_MAX } from "../vfs/path-walk.ts";
+import { LOCK_KINDS, lockFor } from "./lock-call.ts";
 import type { OpenHandles } from "./open-handles.ts";
+import { openPipeFor } from "./pipe-call.ts";
 import {
   CallFlag,
   ENTRY_HEADER_BYTES,
@@ -59,6 +61,9 @@ export class KernelClient {
   #perform(operation: number): number {
     if (operation === Operation.join) return 0;
     const { numbers } = this.mailbox;
+    if (operation === Operation.pipe) {
+      return openPipeFor(this.handles, numbers[Place.handle]!, numbers[Place.otherHandle]!);
+    }
     const file = this.handles.get(numbers[Place.handle]!);
     if (file === undefined) return -Errno.EBADF;
     const flags = numbers[Place.flags]!;
@@ -87,6 +92,8 @@ export class KernelClient {
         return file.setTimes(...takeTimeChanges(this.mailbox, flags));
       case Operation.sync:
         return file.sync((flags & CallFlag.dataOnly) !== 0);
+      case Operation.lock:
+        return lockFor(this.handles, file, LOCK_KINDS[numbers[Place.mode]!], (flags & CallFlag.wait) !== 0);
       case Operation.readDirectory:
         return this.#readDirectory(file);
       case Operation.readiness:

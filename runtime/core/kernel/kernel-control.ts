@@ -88,8 +88,11 @@ export class KernelControl {
     });
     const services = this.#services.get(key)!;
     const openHost = (file: MovedHostFile) => services.reopen(tree.table.mounts[file.mount]!, file);
-    for (const { handle, file } of message.open) {
-      attached.adopt(handle, openMoved(file, { ...tree, openHost }));
+    const moved = { ...tree, openHost, pipes: new Map() };
+    for (const { handle, file, lock } of message.open) {
+      const opened = openMoved(file, moved);
+      opened.lock?.(lock, false);
+      attached.adopt(handle, opened);
     }
     // It waits for the first answer.
     attached.serve();

@@ -13,6 +13,7 @@ import { MemoryFile } from "../vfs/memory-file.ts";
 import { MemoryLink } from "../vfs/memory-link.ts";
 import type { MemoryNode } from "../vfs/memory-node.ts";
 import type { MountPlace, MountTable } from "../vfs/mount-table.ts";
+import { Pipe, PipeEnd, PipeReader, PipeWriter } from "./pipe.ts";
 
 interface MovedStatus {
   read: boolean;
@@ -41,7 +42,9 @@ export type MovedFile =
       credentials: Credentials;
     }
   | { kind: "device"; device: number; inode: number; status: MovedStatus; credentials: Credentials }
-  | { kind: "host"; file: MovedHostFile };
+  | { kind: "host"; file: MovedHostFile }
+  /** `id`: the same for both ends; `content`: what was written and not read, told with the reading end. */
+  | { kind: "pipe"; id: bigint; end: "reader" | "writer"; content: Uint8Array };
 
 /** An open file or directory of the host: the descriptor stays open until the other kernel has its own. */
 export interface MovedHostFile {
@@ -85,6 +88,13 @@ export function describeFile(file: OpenFile, table: MountTable): MovedFile | und
       status: { read: readable, write: writable, append, nonblock },
       credentials: NOBODY,
     };
+  }
+  if (file instanceof PipeEnd) {
+    const { pipe } = file;
+    const isReader = file instanceof PipeReader;
+    const content = new Uint8Array(isReader ? pipe.count : 0);
+    pipe.peek(content);
+    return { kind: "pipe", id: pipe.inode, end: isReader ? "reader" : "writer", content };
   }
   if (isHostMovable(file)) {
     const { device, ...described } = file.describeHost();
@@ -132,6 +142,8 @@ export interface MovedTree {
   /** Nodes that came with a file system, by number. */
   movedNode(device: number, inode: number): MemoryNode | undefined;
   openHost(file: MovedHostFile): OpenFile;
+  /** Those of which an end was opened already. */
+  readonly pipes: Map<bigint, Pipe>;
 }
 
 export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
@@ -153,6 +165,13 @@ export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
     }
     case "host":
       return tree.openHost(moved.file);
+    case "pipe": {
+      const pipe = tree.pipes.get(moved.id) ?? new Pipe();
+      tree.pipes.set(moved.id, pipe);
+      if (moved.end === "writer") return new PipeWriter(pipe);
+      pipe.put(moved.content);
+      return new PipeReader(pipe);
+    }
   }
 }
 

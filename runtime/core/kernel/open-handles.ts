@@ -1,6 +1,7 @@
 /** Open files by handle: of one client, or of several that are threads of one program. The last to go closes them. */
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import type { Bell } from "../ipc/bell.ts";
+import { isLockable, type Lock } from "../vfs/lock-table.ts";
 import { isWaitable } from "./wait-queue.ts";
 
 export class OpenHandles {
@@ -21,7 +22,25 @@ export class OpenHandles {
   }
 
   get isFull(): boolean {
-    return this.#files.size >= this.#countMax;
+    return this.room <= 0;
+  }
+
+  /** As many more may be open. */
+  get room(): number {
+    return this.#countMax - this.#files.size;
+  }
+
+  /** One client has them for itself. */
+  get isAlone(): boolean {
+    return this.#clientCount === 1;
+  }
+
+  /** It is the lock of one of these files. */
+  hasLock(lock: Lock): boolean {
+    for (const file of this.#files.values()) {
+      if (isLockable(file) && file.lockKind !== "none" && file.ownLock === lock) return true;
+    }
+    return false;
   }
 
   /** One more client uses them. */

@@ -20,9 +20,9 @@ export interface PipeEnds {
   writer: PipeWriter;
 }
 
-/** @param inode of both ends, as `fstat` shows it */
-export function openPipe(inode: bigint, content: Uint8Array = NOTHING): PipeEnds {
-  const pipe = new Pipe(inode);
+/** @param content what was written before, and not read yet */
+export function openPipe(content: Uint8Array = NOTHING): PipeEnds {
+  const pipe = new Pipe();
   const writer = new PipeWriter(pipe);
   pipe.put(content);
   return { reader: new PipeReader(pipe), writer };
@@ -32,7 +32,9 @@ const NOTHING = new Uint8Array(0);
 
 /** What the two ends share. */
 export class Pipe {
-  readonly inode: bigint;
+  static #lastInode = 0n;
+  /** Of both ends, as `fstat` shows it: another one for each pipe of this thread. */
+  readonly inode = ++Pipe.#lastInode;
   readonly readers = new WaitQueue();
   readonly writers = new WaitQueue();
   hasReader = false;
@@ -41,10 +43,6 @@ export class Pipe {
   #bytes = NOTHING;
   #start = 0;
   #count = 0;
-
-  constructor(inode: bigint) {
-    this.inode = inode;
-  }
 
   get count(): number {
     return this.#count;
@@ -191,8 +189,8 @@ export class PipeWriter extends PipeEnd {
  * The same for a program that has its thread for itself: whoever waited for itself would wait for ever, so that what would
  * block is EDEADLK, unless it is told not to.
  */
-export function openOwnPipe(inode: bigint): { reader: PipeReader; writer: PipeWriter } {
-  const { reader, writer } = openPipe(inode);
+export function openOwnPipe(): { reader: PipeReader; writer: PipeWriter } {
+  const { reader, writer } = openPipe();
   return { reader: new OwnReader(reader.pipe), writer: new OwnWriter(writer.pipe) };
 }
 

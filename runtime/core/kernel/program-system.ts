@@ -3,7 +3,9 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import type {
   Attention,
   Clocks,
+  Failure,
   OpenFile,
+  PipeFiles,
   PollTarget,
   Preopen,
   Processes,
@@ -34,6 +36,7 @@ export interface ProgramParts {
   threads?: Threads | undefined;
   /** Of one whose files may move. */
   attention?: Attention | undefined;
+  openPipe?: (() => PipeFiles | Failure) | undefined;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -50,6 +53,7 @@ export class ProgramSystem implements System {
   readonly random: (target: Uint8Array) => void;
   readonly threads: Threads | undefined;
   readonly attention: Attention | undefined;
+  readonly openPipe: (() => PipeFiles | Failure) | undefined;
 
   constructor(parts: ProgramParts) {
     this.args = parts.args;
@@ -60,6 +64,7 @@ export class ProgramSystem implements System {
     this.random = parts.random;
     this.attention = parts.attention;
     this.threads = parts.threads;
+    this.openPipe = parts.openPipe;
     this.processes = new ProgramProcesses(parts.clocks, parts.bell, parts.threads !== undefined);
   }
 }

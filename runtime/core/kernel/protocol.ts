@@ -35,6 +35,10 @@ export const Operation = {
   makeSymlinkAt: 21,
   linkAt: 22,
   renameAt: 23,
+  /** Its kind stands where a mode would. */
+  lock: 32,
+  /** The reading end gets the first handle, the writing end the other one. */
+  pipe: 33,
 } as const;
 
 /** Places among the numbers of a mailbox. */

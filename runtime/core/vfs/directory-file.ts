@@ -7,6 +7,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type {
   DirEntrySink,
   Failure,
+  LockKind,
   OpenFile,
   OpenOptions,
   Readiness,
@@ -15,6 +16,7 @@ import type {
 } from "../../../shim/abi/system.ts";
 import { Access, type Credentials, isHeldBySticky, isPermitted } from "./credentials.ts";
 import type { Dentry, DirectoryReader } from "./dentry.ts";
+import { Lock, type Lockable, lockAlone } from "./lock-table.ts";
 import type { Mount } from "./mount.ts";
 import type { MountTable } from "./mount-table.ts";
 import { Follow, Last, PATH_BYTES_MAX, type PathWalk } from "./path-walk.ts";
@@ -25,7 +27,7 @@ import { utf8Length } from "./utf8.ts";
 const DOT_COOKIES = 2;
 const SETGID = 0o2000;
 
-export class DirectoryFile implements OpenFile {
+export class DirectoryFile implements OpenFile, Lockable {
   readonly type = FileType.directory;
   append = false;
   nonblock = false;
@@ -36,6 +38,7 @@ export class DirectoryFile implements OpenFile {
   /** A capability: it can't be left. So can't what is opened through it. */
   readonly beneath: boolean;
   #reader: DirectoryReader | undefined = undefined;
+  #lock: Lock | undefined = undefined;
 
   /** The dentry is held by who makes this; `close` releases it. */
   constructor(table: MountTable, mount: Mount, dentry: Dentry, credentials: Credentials, beneath: boolean) {
@@ -93,7 +96,19 @@ export class DirectoryFile implements OpenFile {
     return refused < 0 ? refused : this.dentry.setTimes(access, modify);
   }
 
+  get ownLock(): Lock {
+    this.#lock ??= new Lock(this.dentry.tree.locks, this.dentry.inode);
+    return this.#lock;
+  }
+  get lockKind(): LockKind {
+    return this.#lock?.kind ?? "none";
+  }
+  lock(kind: LockKind, wait: boolean): number {
+    return lockAlone(this.ownLock, kind, wait);
+  }
+
   close(): void {
+    this.#lock?.close();
     this.#reader?.close();
     this.#reader = undefined;
     this.dentry.release();

@@ -4,6 +4,7 @@ import type { FileType } from "../../../shim/abi/filetype.ts";
 import type {
   DirEntrySink,
   Failure,
+  LockKind,
   OpenFile,
   OpenOptions,
   Readiness,
@@ -35,6 +36,8 @@ export abstract class FileBase implements OpenFile {
   abstract sync(dataOnly: boolean): number;
   abstract readableBytes(): number;
   abstract close(): void;
+
+  lock?(kind: LockKind, wait: boolean): number;
 
   readiness(wanted: Readiness): Readiness {
     return wanted;

@@ -11,6 +11,7 @@ import type { LayerEntry, LayerIndex } from "../image/layer-index.ts";
 import type { ChangeObserver } from "./change-observer.ts";
 import type { Tree } from "./dentry.ts";
 import { type LayerPlace, type MergedEntry, mergeDirectory, rootPlaces } from "./layer-merge.ts";
+import { LockTable } from "./lock-table.ts";
 import { LowerContent } from "./lower-content.ts";
 import { MemoryLink } from "./memory-link.ts";
 import { type DeviceOpener, type Keeper, MemoryNode, type NodeOwner } from "./memory-node.ts";
@@ -57,6 +58,7 @@ export class FileSystem implements Tree, NodeOwner {
   readonly space: Space;
   readonly nowNs: () => bigint;
   readonly layers: readonly Layer[];
+  readonly locks = new LockTable();
   readonly root: MemoryLink;
   readonly #indexes: readonly LayerIndex[];
   /**

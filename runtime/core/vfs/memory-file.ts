@@ -1,15 +1,16 @@
 /** An open description of a regular file in memory. */
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import type { OpenOptions, Stat, TimeChange, Whence } from "../../../shim/abi/system.ts";
+import type { LockKind, OpenOptions, Stat, TimeChange, Whence } from "../../../shim/abi/system.ts";
 import type { Credentials } from "./credentials.ts";
 import type { MountFlags } from "./dentry.ts";
 import { FileBase } from "./file-base.ts";
 import { FILE_BYTES_MAX, type FileContent } from "./file-content.ts";
+import { Lock, type Lockable, lockAlone } from "./lock-table.ts";
 import type { MemoryNode } from "./memory-node.ts";
 import { mayChangeTimes } from "./times.ts";
 
-export class MemoryFile extends FileBase {
+export class MemoryFile extends FileBase implements Lockable {
   readonly type = FileType.regularFile;
   readonly node: MemoryNode;
   readonly #content: FileContent;
@@ -18,6 +19,7 @@ export class MemoryFile extends FileBase {
   readonly readable: boolean;
   readonly writable: boolean;
   #position: number;
+  #lock: Lock | undefined = undefined;
 
   /** @param position where it stands: of one that was open elsewhere */
   constructor(
@@ -127,7 +129,19 @@ export class MemoryFile extends FileBase {
     return Math.max(0, this.#content.sizeBytes - this.#position);
   }
 
+  get ownLock(): Lock {
+    this.#lock ??= new Lock(this.node.owner.locks, this.node.inode);
+    return this.#lock;
+  }
+  get lockKind(): LockKind {
+    return this.#lock?.kind ?? "none";
+  }
+  override lock(kind: LockKind, wait: boolean): number {
+    return lockAlone(this.ownLock, kind, wait);
+  }
+
   close(): void {
+    this.#lock?.close();
     this.node.drop();
   }
 }

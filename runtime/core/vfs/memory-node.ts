@@ -13,6 +13,7 @@ import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../
 import type { ChangeObserver } from "./change-observer.ts";
 import { type Credentials, isPermitted } from "./credentials.ts";
 import { FileContent } from "./file-content.ts";
+import type { LockTable } from "./lock-table.ts";
 import type { LowerContent } from "./lower-content.ts";
 import { fileTypeOf, Mode } from "./mode.ts";
 import type { Space } from "./space.ts";
@@ -25,6 +26,7 @@ export interface NodeOwner {
   readonly nowNs: () => bigint;
   readonly observer: ChangeObserver | undefined;
   readonly keeper: Keeper | undefined;
+  readonly locks: LockTable;
 }
 
 /** What keeps a file system on disk, or parts of it. */

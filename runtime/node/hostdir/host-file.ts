@@ -17,20 +17,22 @@ import {
 } from "node:fs";
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import type { OpenOptions, Stat, TimeChange, Whence } from "../../../shim/abi/system.ts";
+import type { LockKind, OpenOptions, Stat, TimeChange, Whence } from "../../../shim/abi/system.ts";
 import type { HostMovable } from "../../core/kernel/moved-files.ts";
 import type { Credentials, Owned } from "../../core/vfs/credentials.ts";
 import type { MountFlags } from "../../core/vfs/dentry.ts";
 import { FileBase } from "../../core/vfs/file-base.ts";
 import { FILE_BYTES_MAX } from "../../core/vfs/file-content.ts";
+import { Lock, type Lockable, lockAlone } from "../../core/vfs/lock-table.ts";
 import { mayChangeTimes } from "../../core/vfs/times.ts";
 import { attempt } from "./host-errno.ts";
 import type { HostTree } from "./host-tree.ts";
 import { reopen } from "./reopen.ts";
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND } = constants;
+const INODE_BITS = 64n;
 
-export class HostFile extends FileBase implements HostMovable {
+export class HostFile extends FileBase implements HostMovable, Lockable {
   readonly type = FileType.regularFile;
   #fd: number;
   /** Has the host's descriptor O_APPEND? */
@@ -41,6 +43,7 @@ export class HostFile extends FileBase implements HostMovable {
   readonly #mount: MountFlags;
   readonly #credentials: Credentials;
   #position = 0;
+  #lock: Lock | undefined = undefined;
   /** The last write was behind an end that only the host knows: so is the position. */
   #isAtHost = false;
 
@@ -246,7 +249,22 @@ export class HostFile extends FileBase implements HostMovable {
     return Math.max(0, this.#sizeBytes() - this.#position);
   }
 
+  /** Among wpod's programs: Node has no `flock` for those of the host. */
+  get ownLock(): Lock {
+    if (this.#lock !== undefined) return this.#lock;
+    const { dev, ino } = fstatSync(this.#fd, { bigint: true });
+    this.#lock = new Lock(this.#tree.locks, (dev << INODE_BITS) | ino);
+    return this.#lock;
+  }
+  get lockKind(): LockKind {
+    return this.#lock?.kind ?? "none";
+  }
+  override lock(kind: LockKind, wait: boolean): number {
+    return attempt(() => lockAlone(this.ownLock, kind, wait));
+  }
+
   close(): void {
+    this.#lock?.close();
     closeSync(this.#fd);
   }
 }

@@ -11,6 +11,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import type { MovedHostFile } from "../../core/kernel/moved-files.ts";
 import type { Dentry, MountFlags, Tree } from "../../core/vfs/dentry.ts";
+import { LockTable } from "../../core/vfs/lock-table.ts";
 import { realtimeNs } from "../clocks.ts";
 import { HostDentry } from "./host-dentry.ts";
 import { HostDescriptors, identityOf } from "./host-descriptors.ts";
@@ -57,6 +58,7 @@ export function openHostTree(source: string, options: HostTreeOptions): HostTree
 export class HostTree implements Tree {
   readonly device: bigint;
   readonly readOnly: boolean;
+  readonly locks = new LockTable();
   readonly root: HostDentry;
   readonly descriptors: HostDescriptors;
   readonly #times = new HostTimes();

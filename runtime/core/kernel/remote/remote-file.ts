@@ -4,12 +4,13 @@
  */
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
-import type { Readiness, Stat, TimeChange, Whence } from "../../../../shim/abi/system.ts";
+import type { LockKind, Readiness, Stat, TimeChange, Whence } from "../../../../shim/abi/system.ts";
 import { TRANSFER_BYTES_MAX } from "../../ipc/mailbox.ts";
 import { FileBase } from "../../vfs/file-base.ts";
 import { FILE_BYTES_MAX } from "../../vfs/file-content.ts";
 import { CallFlag, NO_OFFSET, Operation, Place, putTimeChanges, Real, takeStat } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
+import { lockRemote } from "./remote-lock.ts";
 
 /** What both kinds, and directories, ask in the same way. */
 export abstract class RemoteHandle extends FileBase {
@@ -56,6 +57,10 @@ export abstract class RemoteHandle extends FileBase {
 
   sync(dataOnly: boolean): number {
     return this.call(Operation.sync, dataOnly ? CallFlag.dataOnly : 0);
+  }
+
+  override lock(kind: LockKind, wait: boolean): number {
+    return lockRemote(this.connection, this.handle, kind, wait);
   }
 
   close(): void {

@@ -4,7 +4,13 @@
  */
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import type { SharedFile, SharedFiles } from "../../../../shim/abi/shared-files.ts";
-import { type OpenFile, Readiness, type Whence } from "../../../../shim/abi/system.ts";
+import {
+  type Failure,
+  type OpenFile,
+  type PipeFiles,
+  Readiness,
+  type Whence,
+} from "../../../../shim/abi/system.ts";
 import { assert } from "../../error.ts";
 import { TRANSFER_BYTES_MAX } from "../../ipc/mailbox.ts";
 import { CallFlag, NO_OFFSET, Operation, Real } from "../protocol.ts";
@@ -12,6 +18,7 @@ import type { ThreadsSpec } from "../spec.ts";
 import { appends, type Connection, typeOf } from "./connection.ts";
 import { RemoteDirectory } from "./remote-directory.ts";
 import { RemoteFile, RemoteHandle, RemoteStream } from "./remote-file.ts";
+import { openRemotePipe } from "./remote-pipe.ts";
 
 /** Standard streams have the first handles, and stay open as long as the program. */
 export const STDIO_COUNT = 3;
@@ -108,6 +115,10 @@ function makeFile(connection: Connection, handle: number, type: FileType): Share
   if (type === FileType.directory) return new SharedDirectory(connection, handle);
   if (type === FileType.regularFile) return new SharedRegularFile(connection, handle, false);
   return new SharedStream(connection, handle, type);
+}
+
+export function openSharedPipe(connection: Connection): PipeFiles | Failure {
+  return openRemotePipe(connection, (handle) => new SharedStream(connection, handle, FileType.unknown));
 }
 
 /** Standard streams at the kernel: for the connection's options. */

@@ -96,7 +96,9 @@ function container(...mounts: MountPlan[]): Moving {
     const newServices = treeServices();
     const moved: ContainerTree = assembleTree(spec, newServices, undefined, structuredClone(files));
     const openHost = (file: MovedHostFile) => newServices.reopen(moved.table.mounts[file.mount]!, file);
-    const movedFiles = structuredClone(described).map((file) => openMoved(file, { ...moved, openHost }));
+    const movedFiles = structuredClone(described).map((file) =>
+      openMoved(file, { ...moved, openHost, pipes: new Map() }),
+    );
     // The first thread has ended.
     for (const file of [root, ...opened]) file.close();
     services[Symbol.dispose]();

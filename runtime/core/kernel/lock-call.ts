@@ -1,0 +1,29 @@
+/** A client's call for an advisory lock. The kernel never waits: it says when the client is to ask again. */
+import { Errno } from "../../../shim/abi/errno.ts";
+import type { LockKind, OpenFile } from "../../../shim/abi/system.ts";
+import { isLockable } from "../vfs/lock-table.ts";
+import type { OpenHandles } from "./open-handles.ts";
+
+/** As calls name them: by their place here. */
+export const LOCK_KINDS: readonly LockKind[] = ["none", "shared", "exclusive"];
+
+/**
+ * @param wait the client waits at its bell after EAGAIN
+ * @returns EDEADLK it would wait for nobody but itself; EINVAL for what can't be locked
+ */
+export function lockFor(
+  handles: OpenHandles,
+  file: OpenFile,
+  kind: LockKind | undefined,
+  wait: boolean,
+): number {
+  if (kind === undefined || !isLockable(file)) return -Errno.EINVAL;
+  const lock = file.ownLock;
+  const blockers = wait ? lock.blockers(kind) : [];
+  if (blockers.length > 0 && handles.isAlone && blockers.every((blocker) => handles.hasLock(blocker))) {
+    return -Errno.EDEADLK;
+  }
+  const answer = lock.change(kind);
+  if (answer === -Errno.EAGAIN && wait) lock.await(handles.bell);
+  return answer;
+}

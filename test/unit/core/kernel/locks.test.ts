@@ -1,0 +1,107 @@
+/** Advisory locks of clients of one kernel, and of a program that has its files for itself. */
+import { beforeEach, describe, expect, test } from "vitest";
+import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
+import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { Errno } from "../../../../shim/abi/errno.ts";
+import { isFailure, type OpenFile, type OpenOptions } from "../../../../shim/abi/system.ts";
+import { type Joined, KernelHere } from "../../../fixtures/kernel-here.ts";
+
+const SUPERUSER = { uid: 0, gid: 0, groups: [], umask: 0 };
+const READ: OpenOptions = {
+  read: true,
+  write: false,
+  append: false,
+  create: false,
+  exclusive: false,
+  truncate: false,
+  directory: false,
+  nonblock: false,
+  followLast: true,
+  mode: 0o644,
+};
+
+let here: KernelHere;
+let fileSystem: FileSystem;
+let table: MountTable;
+let one: Joined;
+let other: Joined;
+
+beforeEach(() => {
+  here = new KernelHere();
+  fileSystem = new FileSystem({ nowNs: () => 0n, device: 1n });
+  fileSystem.makeFile("file", 0o644, new Uint8Array(3));
+  table = new MountTable(fileSystem);
+  table.makeDirectory("/folder", 0o755);
+  one = here.join(table.openRoot(SUPERUSER));
+  other = here.join(table.openRoot(SUPERUSER));
+});
+
+function open(at: OpenFile, path: string, options: Partial<OpenOptions> = {}): OpenFile {
+  const file = at.openAt(path, { ...READ, ...options });
+  if (isFailure(file)) throw new Error(`open ${path}: ${file}`);
+  return file;
+}
+
+describe.each(["file", "folder", "."])("of %s", (path) => {
+  const options = { directory: path !== "file" };
+
+  test("one client's keeps another's away, until it is given back", () => {
+    const mine = open(one.root, path, options);
+    const theirs = open(other.root, path, options);
+    expect(mine.lock!("exclusive", true)).toBe(0);
+    expect(theirs.lock!("shared", false)).toBe(-Errno.EAGAIN);
+    expect(mine.lock!("none", true)).toBe(0);
+    expect(theirs.lock!("shared", false)).toBe(0);
+    expect(mine.lock!("shared", false)).toBe(0);
+    expect(mine.lock!("exclusive", false)).toBe(-Errno.EAGAIN);
+  });
+
+  test.each(["close", "detach"] as const)("goes with a %s", (how) => {
+    const mine = open(one.root, path, options);
+    expect(mine.lock!("exclusive", true)).toBe(0);
+    const theirs = open(other.root, path, options);
+    expect(theirs.lock!("exclusive", false)).toBe(-Errno.EAGAIN);
+    if (how === "close") mine.close();
+    else here.kernel.detach(one.client);
+    expect(theirs.lock!("exclusive", false)).toBe(0);
+    here.kernel.detach(other.client);
+    expect(fileSystem.locks.count).toBe(0);
+  });
+
+  test.each([
+    { where: "at a kernel", root: () => one.root as OpenFile },
+    { where: "in the program's own thread", root: () => table.openRoot(SUPERUSER) },
+  ])("$where: two descriptions of one program are two, and it doesn't wait for itself", ({ root }) => {
+    const first = open(root(), path, options);
+    const second = open(root(), path, options);
+    expect(first.lock!("exclusive", true)).toBe(0);
+    expect(second.lock!("exclusive", false)).toBe(-Errno.EAGAIN);
+    expect(second.lock!("exclusive", true)).toBe(-Errno.EDEADLK);
+    first.close();
+    expect(second.lock!("exclusive", true)).toBe(0);
+    second.close();
+    expect(fileSystem.locks.count).toBe(0);
+  });
+});
+
+test("it is of the file, whatever its name, and of what has none any more", () => {
+  const mine = open(one.root, "file");
+  expect(mine.lock!("exclusive", true)).toBe(0);
+  expect(other.root.linkAt("file", false, other.root, "second")).toBe(0);
+  expect(open(other.root, "second").lock!("shared", false)).toBe(-Errno.EAGAIN);
+  expect(other.root.renameAt("file", other.root, "renamed")).toBe(0);
+  const renamed = open(other.root, "renamed");
+  expect(renamed.lock!("shared", false)).toBe(-Errno.EAGAIN);
+  expect(other.root.unlinkAt("renamed")).toBe(0);
+  expect(other.root.unlinkAt("second")).toBe(0);
+  expect(renamed.lock!("shared", false)).toBe(-Errno.EAGAIN);
+  open(other.root, "file", { create: true, write: true }).lock!("exclusive", false);
+});
+
+test("a locked file is read, written and removed by anybody: the lock is advice", () => {
+  expect(open(one.root, "file").lock!("exclusive", true)).toBe(0);
+  const file = open(other.root, "file", { write: true });
+  expect(file.write(new Uint8Array(5))).toBe(5);
+  expect(file.truncate(0)).toBe(0);
+  expect(other.root.unlinkAt("file")).toBe(0);
+});
