@@ -15,7 +15,7 @@ const EXPRESSION = 'globalThis[Symbol.for("wpod.attend")]?.()';
 
 interface Attached {
   sessionId: string;
-  workerInfo: { workerId: string };
+  workerInfo: { title: string };
 }
 
 /** Interrupts it, again and again while host code of its calls is running, until `done`. */
@@ -39,7 +39,8 @@ export function interruptUntil(worker: Worker, done: Promise<unknown>): void {
     session = new Session();
     session.connect();
     session.on("NodeWorker.attachedToWorker", ({ params }: { params: Attached }) => {
-      if (params.workerInfo.workerId !== String(threadId)) return;
+      // `workerId` counts the workers that this session attached to; the thread's number is in the title alone.
+      if (!params.workerInfo.title.startsWith(`[worker ${threadId}]`)) return;
       interrupt(() =>
         session?.post("NodeWorker.sendMessageToWorker", {
           sessionId: params.sessionId,
