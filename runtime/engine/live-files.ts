@@ -117,16 +117,22 @@ export class LiveFiles {
 
   async #moveFirst(): Promise<void> {
     const { process, bell, gone } = this.#first;
-    const seat = await this.#kernel.takeOver(
-      this.#key,
-      this.#spec,
-      process,
-      bell,
-      gone,
-      (loss) => this.#first.lost(loss),
-      (message, arrived) => this.#first.recall(message, arrived),
-    );
-    this.#seats.add(seat);
+    try {
+      const seat = await this.#kernel.takeOver(
+        this.#key,
+        this.#spec,
+        process,
+        bell,
+        gone,
+        (loss) => this.#first.lost(loss),
+        (message, arrived) => this.#first.recall(message, arrived),
+      );
+      this.#seats.add(seat);
+    } catch (error) {
+      // It has sent its files, and waits for an answer that doesn't come; if it has ended, this does nothing.
+      if (error instanceof WpodError) this.#first.lost(error);
+      throw error;
+    }
   }
 
   /**

@@ -1,7 +1,8 @@
 /** What Node gives to a container's tree: layers of the store, directories of the host, the time, randomness. */
 
-import { assert } from "../core/error.ts";
+import { assert, WpodError } from "../core/error.ts";
 import type { TreeServices } from "../core/kernel/container-tree.ts";
+import { lostFile } from "../core/kernel/moved-files.ts";
 import { realtimeNs } from "./clocks.ts";
 import { fillRandom } from "./host/random.ts";
 import { HostTree, openHostTree } from "./hostdir/host-tree.ts";
@@ -19,15 +20,24 @@ export function treeServices(
       open.push(layer);
       return layer;
     },
-    openHost(source, readOnly, device, rootFd) {
-      const tree = openHostTree(source, { readOnly, device, rootFd, ...owner });
-      open.push(tree);
-      return tree;
+    openHost(source, readOnly, device, root) {
+      try {
+        const tree = openHostTree(source, { readOnly, device, root, ...owner });
+        open.push(tree);
+        return tree;
+      } catch (error) {
+        const { message } = error as Error;
+        throw new WpodError("MOUNT_INVALID", `can't mount ${source}: ${message}`, { cause: error });
+      }
     },
     reopen(mount, file) {
       const { tree } = mount.root;
       assert(tree instanceof HostTree, "an open file of the host is of a bind mount");
-      return tree.reopenFile(file, mount);
+      try {
+        return tree.reopenFile(file, mount);
+      } catch (error) {
+        throw lostFile("file", error);
+      }
     },
     keep(fileSystem, plan, arrival) {
       keep(fileSystem, plan, arrival);

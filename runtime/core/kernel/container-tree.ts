@@ -4,7 +4,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import type { Credentials } from "../vfs/credentials.ts";
-import type { Tree } from "../vfs/dentry.ts";
+import type { HeldFile, Tree } from "../vfs/dentry.ts";
 import { deviceTree } from "../vfs/devices.ts";
 import { FileSystem, type Layer } from "../vfs/file-system.ts";
 import type { Arrival } from "../vfs/journal/journal.ts";
@@ -23,9 +23,9 @@ export interface TreeServices {
   openLayer(layer: LayerFiles): Layer;
   /**
    * A directory or file of the host. Throws a WpodError when it isn't there.
-   * @param rootFd of another thread's tree of it, still open: the same one, whatever its path leads to now
+   * @param root of another thread's tree of it: the same one, whatever its path leads to now
    */
-  openHost(source: string, readOnly: boolean, device: bigint, rootFd: number | undefined): Tree;
+  openHost(source: string, readOnly: boolean, device: bigint, root: HeldFile | undefined): Tree;
   /** Opens again what another thread has open of such a tree. */
   reopen(mount: Mount, file: MovedHostFile): OpenFile;
   /**
@@ -65,7 +65,7 @@ export interface MovedFiles {
   /** Where each mount stands, the root left out. */
   places: MountPlace[];
   /** Of each mount, in the same order: what it shows, where that is the host's. */
-  rootFds: (number | undefined)[];
+  roots: (HeldFile | undefined)[];
 }
 
 /** @param open files that are open in it: their nodes go along */
@@ -82,7 +82,7 @@ export function takeFiles(tree: ContainerTree, open: Iterable<OpenFile>): MovedF
     written,
     states: tree.fileSystems.map((fileSystem) => takeSnapshot(fileSystem, nodes.get(fileSystem))),
     places: table.mounts.slice(1).map(({ parent, point }) => table.placeOf(parent!, point!)),
-    rootFds: table.mounts.slice(1).map(({ root }) => root.heldFd),
+    roots: table.mounts.slice(1).map(({ root }) => root.held),
   };
 }
 
@@ -153,8 +153,8 @@ export function assembleTree(
   for (const [index, plan] of inOrder(spec.mounts).entries()) {
     const device = DEVICE.firstMount + BigInt(index);
     if (plan.kind === "bind") {
-      const rootFd = moved?.rootFds[table.mounts.length - 1];
-      const tree = services.openHost(plan.source, plan.readOnly, device, rootFd);
+      const root = moved?.roots[table.mounts.length - 1];
+      const tree = services.openHost(plan.source, plan.readOnly, device, root);
       mount(plan.target, { tree, readOnly: plan.readOnly });
       continue;
     }

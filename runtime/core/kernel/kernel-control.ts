@@ -51,7 +51,7 @@ export class KernelControl {
       return { kind: "done", snapshot: this.#perform(request) };
     } catch (error) {
       if (!(error instanceof WpodError)) throw error;
-      return { kind: "refused", code: error.code, message: error.message, hint: error.hint };
+      return refusal(error);
     }
   }
 
@@ -75,8 +75,23 @@ export class KernelControl {
     }
   }
 
-  /** A program that was expected has sent its files. */
+  /**
+   * A program that was expected has sent its files. Refused where the host doesn't give again what was open of it: the program
+   * is lost then, and nobody else.
+   */
   takeOver(request: ExpectRequest, message: HandOverMessage): KernelAnswer {
+    try {
+      this.#takeOver(request, message);
+      return { kind: "done", snapshot: undefined };
+    } catch (error) {
+      if (!(error instanceof WpodError)) throw error;
+      this.#detach(request.client);
+      this.#closeTree(request.key, false);
+      return refusal(error);
+    }
+  }
+
+  #takeOver(request: ExpectRequest, message: HandOverMessage): void {
     const { client, key, mailbox, bell, handlesMax } = request;
     const tree = this.#openTree(request, message.files);
     const attached = this.#kernel.attach({
@@ -96,7 +111,6 @@ export class KernelControl {
     }
     // It waits for the first answer.
     attached.serve();
-    return { kind: "done", snapshot: undefined };
   }
 
   #openTree(
@@ -151,4 +165,8 @@ export class KernelControl {
     // It may have asked already: nobody heard it knock.
     attached.serve();
   }
+}
+
+function refusal({ code, message, hint }: WpodError): KernelAnswer {
+  return { kind: "refused", code, message, hint };
 }

@@ -4,8 +4,9 @@
  */
 import { FileType } from "../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions } from "../../../shim/abi/system.ts";
-import { assert } from "../error.ts";
+import { assert, WpodError } from "../error.ts";
 import type { Credentials } from "../vfs/credentials.ts";
+import type { HeldFile } from "../vfs/dentry.ts";
 import { DeviceFile } from "../vfs/device-file.ts";
 import { DirectoryFile } from "../vfs/directory-file.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
@@ -49,7 +50,7 @@ export type MovedFile =
 /** An open file or directory of the host: the descriptor stays open until the other kernel has its own. */
 export interface MovedHostFile {
   mount: number;
-  fd: number;
+  held: HeldFile;
   status: MovedStatus;
   position: number;
   credentials: Credentials;
@@ -175,9 +176,19 @@ export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
   }
 }
 
+/** What the host doesn't give again: descriptors have run out, or the thread that had it has ended meanwhile. */
+export function lostFile(what: string, cause?: unknown): WpodError {
+  return new WpodError(
+    "CONTAINER_STATE",
+    `an open ${what} of a bind mount can't be opened for a second program`,
+    { cause },
+  );
+}
+
 function openDirectory(moved: Extract<MovedFile, { kind: "directory" }>, tree: MovedTree): OpenFile {
   const { table } = tree;
   const found = table.at(moved.place);
+  if (found === undefined && moved.place.held !== undefined) throw lostFile("directory");
   assert(found !== undefined, `${moved.place.names.join("/")} came along`);
   let { dentry } = found;
   if (moved.removed !== undefined) {

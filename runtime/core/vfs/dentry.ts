@@ -28,10 +28,17 @@ export interface Tree {
   /** A part of it that gets mounted: stays this dentry and this file, whatever becomes of its name. 0 or an `Errno`. */
   pin?(root: Dentry): number;
   /**
-   * What another thread has open: the same directory or file, held, wherever it is by now.
-   * @param fd of a tree of the same source; still open there. @param names where it was, from the root
+   * What another thread has open: the same directory or file, held, wherever it is by now. ESTALE when it isn't open there
+   * any more.
+   * @param held of a tree of the same source. @param names where it was, from the root
    */
-  adopt?(fd: number, names: readonly string[]): Dentry | Failure;
+  adopt?(held: HeldFile, names: readonly string[]): Dentry | Failure;
+}
+
+/** What a thread has open of the host. Another thread finds it by the number, which may be another file's by then. */
+export interface HeldFile {
+  readonly fd: number;
+  readonly identity: string;
 }
 
 /** What an open description must know of the mount that it was opened through. */
@@ -47,8 +54,8 @@ export interface Dentry extends Owned {
   readonly tree: Tree;
   /** The directory that holds the name; stays after a removal. Undefined: the root of its tree. */
   readonly up: Dentry | undefined;
-  /** By what another thread can `adopt` it while it is held; -1: it isn't held. Undefined: a snapshot has it. */
-  readonly heldFd?: number;
+  /** By what another thread can `adopt` it. Undefined: nobody holds it, or a snapshot has it. */
+  readonly held?: HeldFile | undefined;
   /** Its last name; empty for the root of its tree. */
   readonly name: string;
   readonly type: FileType;

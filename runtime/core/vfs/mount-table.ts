@@ -4,7 +4,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import { type Failure, isFailure, type OpenFile, type OpenOptions } from "../../../shim/abi/system.ts";
 import { assert, WpodError } from "../error.ts";
 import type { Credentials } from "./credentials.ts";
-import type { Dentry, Tree } from "./dentry.ts";
+import type { Dentry, HeldFile, Tree } from "./dentry.ts";
 import { DirectoryFile } from "./directory-file.ts";
 import { Mount } from "./mount.ts";
 import { Follow, PathWalk } from "./path-walk.ts";
@@ -22,7 +22,7 @@ export interface MountPlace {
   mount: number;
   names: string[];
   /** Of a directory or file of the host. */
-  heldFd: number | undefined;
+  held: HeldFile | undefined;
 }
 
 function namesOf(dentry: Dentry): string[] {
@@ -119,18 +119,18 @@ export class MountTable {
 
   /** Where a dentry that was found through this mount is. */
   placeOf(mount: Mount, dentry: Dentry): MountPlace {
-    return { mount: this.mounts.indexOf(mount), names: namesOf(dentry), heldFd: dentry.heldFd };
+    return { mount: this.mounts.indexOf(mount), names: namesOf(dentry), held: dentry.held };
   }
 
   /** The counterpart of `placeOf`. The dentry is held: whoever asks for it releases it. */
-  at({ mount: index, names, heldFd = -1 }: MountPlace): { mount: Mount; dentry: Dentry } | undefined {
+  at({ mount: index, names, held }: MountPlace): { mount: Mount; dentry: Dentry } | undefined {
     const mount = this.mounts[index];
     if (mount === undefined) return undefined;
     const { tree } = mount.root;
     const dentry =
-      heldFd >= 0 && tree.adopt !== undefined ? tree.adopt(heldFd, names) : dentryAt(tree, names);
+      held !== undefined && tree.adopt !== undefined ? tree.adopt(held, names) : dentryAt(tree, names);
     if (dentry === undefined || typeof dentry === "number") return undefined;
-    if (heldFd < 0 && dentry.hold() < 0) return undefined;
+    if (held === undefined && dentry.hold() < 0) return undefined;
     return { mount, dentry };
   }
 

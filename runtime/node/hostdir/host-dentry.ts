@@ -26,7 +26,7 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import type { Credentials } from "../../core/vfs/credentials.ts";
-import type { Dentry, DirectoryReader, MountFlags } from "../../core/vfs/dentry.ts";
+import type { Dentry, DirectoryReader, HeldFile, MountFlags } from "../../core/vfs/dentry.ts";
 import { type HostPlace, identityOf, O_PATH, stale } from "./host-descriptors.ts";
 import { attempt, hostErrno } from "./host-errno.ts";
 import { HostFile } from "./host-file.ts";
@@ -120,12 +120,16 @@ export class HostDentry implements Dentry, HostPlace {
     this.#holdCount++;
   }
 
-  /** Held by another descriptor of it. @throws NodeJS.ErrnoException */
+  get held(): HeldFile | undefined {
+    return this.heldFd >= 0 ? { fd: this.heldFd, identity: this.identity } : undefined;
+  }
+
+  /** Held by this descriptor, which is its own from now on. */
   holdAs(fd: number): void {
     if (this.#holdCount === 0) {
-      this.heldFd = openSync(`/proc/self/fd/${fd}`, O_PATH);
+      this.heldFd = fd;
       this.tree.known.set(this.identity, this);
-    }
+    } else closeSync(fd);
     this.#holdCount++;
   }
 

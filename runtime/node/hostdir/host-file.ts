@@ -25,6 +25,7 @@ import { FileBase } from "../../core/vfs/file-base.ts";
 import { FILE_BYTES_MAX } from "../../core/vfs/file-content.ts";
 import { Lock, type Lockable, lockAlone } from "../../core/vfs/lock-table.ts";
 import { mayChangeTimes } from "../../core/vfs/times.ts";
+import { identityOf } from "./host-descriptors.ts";
 import { attempt } from "./host-errno.ts";
 import type { HostTree } from "./host-tree.ts";
 import { reopen } from "./reopen.ts";
@@ -105,7 +106,7 @@ export class HostFile extends FileBase implements HostMovable, Lockable {
     const { append, nonblock } = this;
     return {
       device: this.#tree.device,
-      fd: this.#fd,
+      held: { fd: this.#fd, identity: identityOf(fstatSync(this.#fd, { bigint: true })) },
       status: { read: this.#readable, write: this.#writable, append, nonblock },
       position: this.#position,
       credentials: this.#credentials,

@@ -10,7 +10,7 @@ import { basename, dirname } from "node:path";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import type { MovedHostFile } from "../../core/kernel/moved-files.ts";
-import type { Dentry, MountFlags, Tree } from "../../core/vfs/dentry.ts";
+import type { Dentry, HeldFile, MountFlags, Tree } from "../../core/vfs/dentry.ts";
 import { LockTable } from "../../core/vfs/lock-table.ts";
 import { realtimeNs } from "../clocks.ts";
 import { HostDentry } from "./host-dentry.ts";
@@ -19,7 +19,7 @@ import { attempt, hostErrno } from "./host-errno.ts";
 import { HostFile } from "./host-file.ts";
 import { hostSeconds } from "./host-time.ts";
 import { HostTimes } from "./host-times.ts";
-import { reopen } from "./reopen.ts";
+import { placeOf, reopenHeld } from "./reopen.ts";
 
 export interface HostTreeOptions {
   readonly readOnly: boolean;
@@ -30,7 +30,7 @@ export interface HostTreeOptions {
   /** Go by paths, as where there is no `/proc`. */
   readonly portable?: boolean;
   /** Of the root of another tree of the same source, in any thread: that is mounted, not what the path leads to now. */
-  readonly rootFd?: number | undefined;
+  readonly root?: HeldFile | undefined;
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND } = constants;
@@ -51,8 +51,7 @@ const NOBODY = 65_534;
  * @throws NodeJS.ErrnoException when it isn't there
  */
 export function openHostTree(source: string, options: HostTreeOptions): HostTree {
-  const isMoved = process.platform === "linux" && (options.rootFd ?? -1) >= 0;
-  return new HostTree(isMoved ? `/proc/self/fd/${options.rootFd}` : realpathSync(source), options);
+  return new HostTree(options.root === undefined ? realpathSync(source) : "", options);
 }
 
 export class HostTree implements Tree {
@@ -72,13 +71,14 @@ export class HostTree implements Tree {
     this.readOnly = options.readOnly;
     this.#options = options;
     this.descriptors = new HostDescriptors(process.platform === "linux" && options.portable !== true);
-    const stat = statSync(path, { bigint: true });
-    if (this.descriptors.isExact && (options.rootFd ?? -1) >= 0) {
-      this.root = new HostDentry(this, undefined, "", stat, "");
-      this.root.holdAs(options.rootFd!);
+    if (options.root !== undefined) {
+      const place = placeOf(options.root);
+      this.root = new HostDentry(this, undefined, "", fstatSync(place, { bigint: true }), "");
+      this.root.holdAs(place);
       this.#pinned.push(this.root);
       return;
     }
+    const stat = statSync(path, { bigint: true });
     if (stat.isDirectory()) {
       this.root = new HostDentry(this, undefined, "", stat, path);
     } else {
@@ -101,12 +101,13 @@ export class HostTree implements Tree {
     return 0;
   }
 
-  adopt(fd: number, names: readonly string[]): HostDentry | Failure {
+  adopt(held: HeldFile, names: readonly string[]): HostDentry | Failure {
     try {
-      const stat = fstatSync(fd, { bigint: true });
-      const identity = identityOf(stat);
+      const place = placeOf(held);
+      const stat = fstatSync(place, { bigint: true });
+      const { identity } = held;
       const dentry = this.known.get(identity) ?? this.#named(identity, names) ?? this.#astray(stat, names);
-      dentry.holdAs(fd);
+      dentry.holdAs(place);
       return dentry;
     } catch (error) {
       return -hostErrno(error);
@@ -131,9 +132,9 @@ export class HostTree implements Tree {
 
   /** A file that another thread has open. @throws NodeJS.ErrnoException */
   reopenFile(file: MovedHostFile, mount: MountFlags): HostFile {
-    const { fd, status, position, credentials } = file;
+    const { held, status, position, credentials } = file;
     const access = !status.write ? O_RDONLY : status.read ? O_RDWR : O_WRONLY;
-    const own = reopen(fd, access | (status.append ? O_APPEND : 0));
+    const own = reopenHeld(held, access | (status.append ? O_APPEND : 0));
     const options = { ...NOT_OPENED, ...status };
     return new HostFile(
       own,

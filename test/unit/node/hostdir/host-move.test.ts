@@ -1,7 +1,9 @@
 /** A container with bind mounts moves to another thread's tree: what is open and mounted there is the same, whatever the host did. */
 import {
+  closeSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -13,12 +15,19 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WpodError } from "../../../../runtime/core/error.ts";
 import {
   assembleTree,
   type ContainerTree,
+  type MovedFiles,
   takeFiles,
 } from "../../../../runtime/core/kernel/container-tree.ts";
-import { describeFile, type MovedHostFile, openMoved } from "../../../../runtime/core/kernel/moved-files.ts";
+import {
+  describeFile,
+  type MovedFile,
+  type MovedHostFile,
+  openMoved,
+} from "../../../../runtime/core/kernel/moved-files.ts";
 import type { FilesSpec, MountPlan } from "../../../../runtime/core/kernel/spec.ts";
 import { treeServices } from "../../../../runtime/node/tree-services.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
@@ -219,3 +228,49 @@ describe.runIf(process.platform === "linux")("an open directory that moves", () 
     expect(content(mount!, "sub/secret")).toBe(-Errno.ENOENT);
   });
 });
+
+describe.runIf(process.platform === "linux")(
+  "what another thread has open, when that thread has ended",
+  () => {
+    /** As it was described, and by now closed. */
+    function gone(): { spec: FilesSpec; files: MovedFiles; file: MovedFile; directory: MovedFile } {
+      const spec = specOf(bind("in", "/m"));
+      const services = treeServices();
+      const tree = assembleTree(spec, services, undefined);
+      const root = tree.openRoot(ROOT);
+      const opened = [root.openAt("m/file", READ), root.openAt("m/sub", DIRECTORY)] as OpenFile[];
+      const [file, directory] = opened.map((one) => describeFile(one, tree.table)!);
+      const files = takeFiles(tree, [root]);
+      for (const one of [root, ...opened]) one.close();
+      services[Symbol.dispose]();
+      return { spec, files, file: file!, directory: directory! };
+    }
+
+    test.each([
+      { name: "closed", reuse: () => [] },
+      {
+        // The numbers that were free are given to what the guest must never see.
+        name: "closed, and its number used again",
+        reuse: () =>
+          Array.from({ length: 40 }, (_, index) =>
+            openSync(join(base, index % 2 === 0 ? "out" : "out/secret"), "r"),
+          ),
+      },
+    ])("$name: refused, for the mount and for files", ({ reuse }) => {
+      const { spec, files, file, directory } = gone();
+      const others: number[] = reuse();
+      const services = treeServices();
+      closing.push(services, { [Symbol.dispose]: () => closeAll(others) });
+      expect(() => assembleTree(spec, services, undefined, files)).toThrow(WpodError);
+      const tree = assembleTree(spec, services, undefined);
+      const openHost = (moved: MovedHostFile) => services.reopen(tree.table.mounts[moved.mount]!, moved);
+      const moved = { ...tree, openHost, pipes: new Map() };
+      expect(() => openMoved(file, moved)).toThrow(/an open file of a bind mount/);
+      expect(() => openMoved(directory, moved)).toThrow(/an open directory of a bind mount/);
+    });
+  },
+);
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeSync(fd);
+}
