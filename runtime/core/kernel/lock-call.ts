@@ -2,6 +2,7 @@
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { LockKind, OpenFile } from "../../../shim/abi/system.ts";
 import { isLockable } from "../vfs/lock-table.ts";
+import { MemoryFile } from "../vfs/memory-file.ts";
 import type { OpenHandles } from "./open-handles.ts";
 
 /** As calls name them: by their place here. */
@@ -27,3 +28,23 @@ export function lockFor(
   if (answer === -Errno.EAGAIN && wait) lock.await(handles.bell);
   return answer;
 }
+
+/** Another description of what is open in memory, to be locked for itself. ENOTSUP for what isn't. */
+export function reopenFor(handles: OpenHandles, file: OpenFile, handle: number): number {
+  if (handles.has(handle)) return -Errno.EBADF;
+  if (handles.isFull) return -Errno.EMFILE;
+  if (!(file instanceof MemoryFile)) return -Errno.ENOTSUP;
+  const { readable, writable, append, nonblock, mount, credentials } = file;
+  const options = { ...NOT_OPENED, read: readable, write: writable, append, nonblock };
+  handles.set(handle, new MemoryFile(file.node, options, mount, credentials));
+  return 0;
+}
+
+const NOT_OPENED = {
+  create: false,
+  exclusive: false,
+  truncate: false,
+  directory: false,
+  followLast: true,
+  mode: 0,
+};
