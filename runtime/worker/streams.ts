@@ -10,17 +10,18 @@ import { type ByteSink, type ByteSource, KernelStreamFile, StreamFile } from "..
 import type { LogStream } from "../core/log/cri.ts";
 import { TerminalFile } from "../core/terminal/terminal-file.ts";
 import { realtimeNs } from "../node/clocks.ts";
+import { LateLogFile } from "../node/log/late-log-file.ts";
 import { LogFile } from "../node/log/log-file.ts";
 import { DirectSink } from "../node/stdio/direct-sink.ts";
 
 /** In the thread of the only program that uses them. */
 export function openStreams(streams: StandardStreams, bell: Bell): OpenStreams {
-  return open(streams, bell, StreamFile, TerminalFile);
+  return open(streams, bell, { Log: LogFile, Stream: StreamFile, Terminal: TerminalFile });
 }
 
-/** At the kernel. */
+/** At the kernel, which knows a program before its container has a folder for the log. */
 export function openKernelStreams(streams: StandardStreams, bell: Bell): OpenStreams {
-  return open(streams, bell, KernelStreamFile, KernelTerminalFile);
+  return open(streams, bell, { Log: LateLogFile, Stream: KernelStreamFile, Terminal: KernelTerminalFile });
 }
 
 /** A terminal whose reads and writes never wait, whatever a client sets. */
@@ -32,13 +33,18 @@ class KernelTerminalFile extends TerminalFile {
   }
 }
 
+interface Classes {
+  readonly Log: typeof LogFile | typeof LateLogFile;
+  readonly Stream: typeof StreamFile;
+  readonly Terminal: typeof TerminalFile;
+}
+
 function open(
   { stdio, terminal, log: logSpec }: StandardStreams,
   bell: Bell,
-  Stream: typeof StreamFile,
-  Terminal: typeof TerminalFile,
+  { Log, Stream, Terminal }: Classes,
 ): OpenStreams {
-  const log = logSpec && new LogFile(logSpec.path, logSpec.limits, realtimeNs);
+  const log = logSpec && new Log(logSpec.path, logSpec.limits, realtimeNs);
   const files = (): readonly [OpenFile, OpenFile, OpenFile] => {
     if (terminal !== undefined) {
       const file = new Terminal(1n, terminal, bell, (sink) => logged(sink, log, "stdout"));
@@ -64,7 +70,7 @@ function sinkOf(spec: StreamSpec, bell: Bell): ByteSink {
   return spec.kind === "descriptor" ? new DirectSink(spec.fd, bell) : NULL_SINK;
 }
 
-function logged(sink: ByteSink, log: LogFile | undefined, stream: LogStream): ByteSink {
+function logged(sink: ByteSink, log: LogFile | LateLogFile | undefined, stream: LogStream): ByteSink {
   if (log === undefined) return sink;
   const note = (source: Uint8Array, count: number): number => {
     if (count > 0) log.append(stream, source.subarray(0, count));

@@ -6,6 +6,9 @@ import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from
 import { formatRecords, type LogStream } from "../../core/log/cri.ts";
 import type { LogLimitsSpec } from "../../core/log/limits.ts";
 
+/** In place of a descriptor: writing to it fails. */
+const NONE = -1;
+
 export class LogFile {
   readonly #path: string;
   readonly #limits: LogLimitsSpec;
@@ -33,11 +36,13 @@ export class LogFile {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    // A number that is closed may be another file's already.
+    if (this.#fd !== NONE) closeSync(this.#fd);
+    this.#fd = NONE;
   }
 
   #rotate(): void {
-    closeSync(this.#fd);
+    this.close();
     for (const [from, to] of rotations(this.#path, this.#limits.fileCountMax)) {
       try {
         renameSync(from, to);

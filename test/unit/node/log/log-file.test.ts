@@ -1,4 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -29,6 +39,24 @@ async function texts(query = {}): Promise<string[]> {
 }
 
 describe("a log", () => {
+  test("that can't be opened again when it is full writes to nobody else's file, and goes on when it can", () => {
+    const log = open();
+    log.append("stdout", encode(`${"x".repeat(150)}\n`));
+    rmSync(folder, { recursive: true });
+    log.append("stdout", encode(`${"y".repeat(150)}\n`));
+    mkdirSync(folder);
+    // It gets the number of the descriptor that the log has closed.
+    const other = openSync(join(folder, "other"), "w");
+    try {
+      log.append("stdout", encode("z\n"));
+      expect(readFileSync(join(folder, "other"), "utf8")).toBe("");
+      expect(readFileSync(path, "utf8")).toMatch(/ stdout F z\n$/);
+    } finally {
+      closeSync(other);
+      log.close();
+    }
+  });
+
   test("gives back what was written, stream by stream, in order", async () => {
     const log = open();
     log.append("stdout", encode("a\nb"));
