@@ -12,9 +12,11 @@ import {
   type NumberedAnswer,
   type NumberedRequest,
 } from "../core/kernel/kernel-messages.ts";
+import { KEPT_HANDLES_MAX } from "../core/kernel/protocol.ts";
 import { STDIO_COUNT } from "../core/kernel/remote/shared-files.ts";
 import type {
   FilesSpec,
+  LayerFiles,
   ProcessSpec,
   RecallMessage,
   StandardStreams,
@@ -39,6 +41,7 @@ export type LossListener = (loss: WpodError) => void;
 
 /** Every method that asks the kernel throws a WpodError KERNEL_LOST when its thread ends meanwhile; the next call starts another. */
 export class KernelHost implements AsyncDisposable {
+  readonly #layers = new Map<string, readonly LayerFiles[]>();
   readonly #ownBell = new Bell();
   /** What belongs to one thread, and goes with it. */
   #gate = Gate.create(CLIENTS_MAX);
@@ -58,6 +61,7 @@ export class KernelHost implements AsyncDisposable {
     owner: { uid: number; gid: number },
     lost: LossListener = () => {},
   ): Promise<void> {
+    this.#layers.set(key, files.layers);
     await this.#withTree(key, lost, () =>
       this.#ask({ kind: "open-tree", key, files, owner }, files.snapshot),
     );
@@ -65,6 +69,7 @@ export class KernelHost implements AsyncDisposable {
 
   /** Its last state, when it is to be kept; undefined when it was lost. */
   async closeTree(key: string, keep: boolean): Promise<FileSystemState | undefined> {
+    this.#layers.delete(key);
     if (!this.#trees.delete(key)) return undefined;
     return (await this.#ask({ kind: "close-tree", key, keep })).snapshot;
   }
@@ -105,7 +110,7 @@ export class KernelHost implements AsyncDisposable {
         bell: bell.buffer,
         credentials: process.credentials,
         preopens: process.preopens,
-        handlesMax: process.descriptorsMax + (streams === undefined ? 0 : STDIO_COUNT),
+        handlesMax: process.descriptorsMax + KEPT_HANDLES_MAX + (streams === undefined ? 0 : STDIO_COUNT),
         streams,
       });
     } catch (error) {
@@ -114,7 +119,7 @@ export class KernelHost implements AsyncDisposable {
     }
     return {
       client,
-      place: { kind: "kernel", gate, client, mailbox: mailbox.buffer },
+      place: { kind: "kernel", gate, client, mailbox: mailbox.buffer, layers: this.#layers.get(key) ?? [] },
     };
   }
 
@@ -145,7 +150,7 @@ export class KernelHost implements AsyncDisposable {
       owner: process.credentials,
       mailbox: mailbox.buffer,
       bell: bell.buffer,
-      handlesMax: process.descriptorsMax,
+      handlesMax: process.descriptorsMax + KEPT_HANDLES_MAX,
     };
     const arrived = this.#withTree(key, lost, () => this.#ask(request, undefined, port1));
     bring({ kind: "recall", ...place, port: port2 }, arrived);
@@ -158,7 +163,7 @@ export class KernelHost implements AsyncDisposable {
       free.push(client);
       throw error;
     }
-    return { client, place: { kind: "kernel", ...place } };
+    return { client, place: { kind: "kernel", ...place, layers: files.layers } };
   }
 
   /** One for a further thread of a program. It may ask at once: nobody has to wait for the kernel's answer. */
@@ -168,7 +173,7 @@ export class KernelHost implements AsyncDisposable {
     this.#ask({ kind: "attach-thread", client, peer, mailbox: mailbox.buffer }).catch(() => {});
     return {
       client,
-      place: { kind: "kernel", gate: this.#gate.buffer, client, mailbox: mailbox.buffer },
+      place: { kind: "kernel", gate: this.#gate.buffer, client, mailbox: mailbox.buffer, layers: [] },
     };
   }
 

@@ -11,14 +11,15 @@ import { openPreopens } from "../core/kernel/kernel.ts";
 import type { OpenStreams } from "../core/kernel/kernel-control.ts";
 import { ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
+import { CachedDirectory } from "../core/kernel/remote/cached-directory.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
-import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
 import { openRemotePipe } from "../core/kernel/remote/remote-pipe.ts";
-import type { RecallMessage, StartMessage, TreePlace } from "../core/kernel/spec.ts";
+import type { LayerFiles, RecallMessage, StartMessage, TreePlace } from "../core/kernel/spec.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
+import { openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
@@ -46,7 +47,8 @@ function start(message: StartMessage): void {
   const tree =
     place.kind === "here" ? assembleTree(place.files, treeServices(credentials), stdio) : undefined;
   const { preopens } = message.process;
-  const attention = tree && listen(message.recall, tree, bell, stdio);
+  const layers = place.kind === "here" ? place.files.layers : place.layers;
+  const attention = tree && listen(message.recall, tree, layers, bell, stdio);
   bell.attention = attention;
   const connection = tree === undefined ? connect(place as KernelPlace, bell, stdio) : undefined;
   const system: System = new ProgramSystem({
@@ -86,11 +88,18 @@ function ownMemory(memory: NonNullable<StartMessage["memory"]>): WebAssembly.Mem
 type StandardFiles = OpenStreams["files"];
 
 /** The engine may want the files in another thread: it tells by a flag, and by an interrupt. */
-function listen(recall: SharedArrayBuffer, tree: ContainerTree, bell: Bell, stdio: StandardFiles): HandOver {
+function listen(
+  recall: SharedArrayBuffer,
+  tree: ContainerTree,
+  layers: readonly LayerFiles[],
+  bell: Bell,
+  stdio: StandardFiles,
+): HandOver {
   const attention = new HandOver(new Int32Array(recall), tree, () => {
     const received = receiveMessageOnPort(parentPort!) as { message: RecallMessage<MessagePort> } | undefined;
     if (received === undefined) return undefined;
-    const { port, ...place } = received.message;
+    const { port, ...seat } = received.message;
+    const place = { ...seat, layers };
     const gate = new Gate(place.gate);
     return {
       connection: connect(place, bell, stdio),
@@ -105,14 +114,21 @@ function listen(recall: SharedArrayBuffer, tree: ContainerTree, bell: Bell, stdi
 }
 
 function connect(place: Omit<KernelPlace, "kind">, bell: Bell, stdio: StandardFiles): Connection {
-  const { gate, client, mailbox } = place;
-  return new Connection({ mailbox: new Mailbox(mailbox), gate: new Gate(gate), client, bell, stdio });
+  const { gate, client, mailbox, layers } = place;
+  return new Connection({
+    mailbox: new Mailbox(mailbox),
+    gate: new Gate(gate),
+    client,
+    bell,
+    stdio,
+    openBlob: (layer) => layers[layer] && openBlob(layers[layer]),
+  });
 }
 
 /** What a client of a kernel finds open has the first handles, in order. */
 function openFirst(connection: Connection, preopens: readonly { name: string }[]): Preopen[] {
   return preopens.map(({ name }) => ({
     name,
-    directory: new RemoteDirectory(connection, connection.takeHandle()),
+    directory: new CachedDirectory(connection, connection.takeHandle()),
   }));
 }

@@ -12,10 +12,12 @@
  * | 64–192 | f64 × 16 | sizes, positions, attributes | both |
  * | 192–256 | i64 × 8 | times | both |
  * | 256 | bytes | paths and content | both |
+ * | behind them | | posted calls: see `post-ring.ts` | both |
  *
  * Both ends may be ended at any instant. The kernel trusts nothing that it reads here.
  */
 import type { Gate } from "./gate.ts";
+import { POST_RING_BYTES, PostRing } from "./post-ring.ts";
 
 const STATE = 0;
 const OPERATION = 1;
@@ -33,6 +35,8 @@ export const TRANSFER_BYTES_MAX = 128 * 1024;
 /** Two paths, or a path and the target of a link. */
 const PATHS_BYTES_MAX = 2 * 4096;
 
+const POSTS_OFFSET_BYTES = DATA_OFFSET_BYTES + TRANSFER_BYTES_MAX + PATHS_BYTES_MAX;
+
 const State = { idle: 0, asked: 1, answered: 2 } as const;
 
 export class Mailbox {
@@ -42,9 +46,10 @@ export class Mailbox {
   readonly reals: Float64Array<SharedArrayBuffer>;
   readonly longs: BigInt64Array<SharedArrayBuffer>;
   readonly data: Uint8Array<SharedArrayBuffer>;
+  readonly posts: PostRing;
 
   static create(): Mailbox {
-    return new Mailbox(new SharedArrayBuffer(DATA_OFFSET_BYTES + TRANSFER_BYTES_MAX + PATHS_BYTES_MAX));
+    return new Mailbox(new SharedArrayBuffer(POSTS_OFFSET_BYTES + POST_RING_BYTES));
   }
 
   constructor(buffer: SharedArrayBuffer) {
@@ -53,7 +58,8 @@ export class Mailbox {
     this.numbers = new Int32Array(buffer, NUMBERS * 4, NUMBER_COUNT);
     this.reals = new Float64Array(buffer, REALS_OFFSET_BYTES, REAL_COUNT);
     this.longs = new BigInt64Array(buffer, LONGS_OFFSET_BYTES, LONG_COUNT);
-    this.data = new Uint8Array(buffer, DATA_OFFSET_BYTES);
+    this.data = new Uint8Array(buffer, DATA_OFFSET_BYTES, POSTS_OFFSET_BYTES - DATA_OFFSET_BYTES);
+    this.posts = new PostRing(buffer, POSTS_OFFSET_BYTES);
   }
 
   /** Client's end: asks, and blocks until the answer is there. */

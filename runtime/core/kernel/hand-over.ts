@@ -20,9 +20,10 @@ import { type ContainerTree, type MovedFiles, takeFiles } from "./container-tree
 import { describeFile, isHostMovable, type MovedFile } from "./moved-files.ts";
 import { openOwnPipe } from "./pipe.ts";
 import { Operation } from "./protocol.ts";
+import { CachedDirectory } from "./remote/cached-directory.ts";
+import { CachedFile } from "./remote/cached-file.ts";
 import type { Connection } from "./remote/connection.ts";
-import { RemoteDirectory } from "./remote/remote-directory.ts";
-import { RemoteFile, RemoteStream } from "./remote/remote-file.ts";
+import { RemoteStream } from "./remote/remote-file.ts";
 import { openRemotePipe } from "./remote/remote-pipe.ts";
 
 /** What the program's thread sends to the kernel's. */
@@ -109,9 +110,9 @@ function remote(connection: Connection, handle: number, file: OpenFile): OpenFil
   const { append, nonblock } = file;
   const other =
     file.type === FileType.directory
-      ? new RemoteDirectory(connection, handle)
+      ? new CachedDirectory(connection, handle)
       : file.type === FileType.regularFile
-        ? new RemoteFile(connection, handle, append, positionOf(file))
+        ? CachedFile.opened(connection, handle, append, false, positionOf(file))
         : new RemoteStream(connection, handle, file.type);
   other.append = append;
   other.nonblock = nonblock;

@@ -6,38 +6,94 @@
  */
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import { isFailure, type OpenFile, type Stat, type Whence } from "../../../shim/abi/system.ts";
+import {
+  isFailure,
+  type OpenFile,
+  type OpenOptions,
+  type Stat,
+  type Whence,
+} from "../../../shim/abi/system.ts";
 import { type Mailbox, TRANSFER_BYTES_MAX } from "../ipc/mailbox.ts";
+import type { Posted } from "../ipc/post-ring.ts";
 import { putText, takeText } from "../ipc/text.ts";
-import { PATH_BYTES_MAX } from "../vfs/path-walk.ts";
-import { LOCK_KINDS, lockFor } from "./lock-call.ts";
+import { Access, isPermitted } from "../vfs/credentials.ts";
+import type { Dentry } from "../vfs/dentry.ts";
+import { DirectoryFile } from "../vfs/directory-file.ts";
+import { MemoryFile } from "../vfs/memory-file.ts";
+import { MemoryLink } from "../vfs/memory-link.ts";
+import { PATH_BYTES_MAX, type PathWalk } from "../vfs/path-walk.ts";
+import { ClientView } from "./client-view.ts";
+import { LOCK_KINDS, lockFor, reopenFor } from "./lock-call.ts";
 import type { OpenHandles } from "./open-handles.ts";
 import { openPipeFor } from "./pipe-call.ts";
 import {
   CallFlag,
+  creditOf,
   ENTRY_HEADER_BYTES,
   NO_OFFSET,
+  NO_VIEW,
   Operation,
   Place,
+  POST_WANTED,
   putStat,
   Real,
   takeTimeChanges,
   unpackOpenFlags,
 } from "./protocol.ts";
 import { StdioAlias } from "./stdio-alias.ts";
+import type { Poster, Views } from "./views.ts";
 import { isWaitable } from "./wait-queue.ts";
 
 const MODE_MASK = 0o7777;
+const STICKY = 0o1000;
+/** What an answer is about that says ENOENT. */
+const NOTHING = Symbol("nothing");
+/** A directory that is leased, and its handle. */
+const LEASED: OpenOptions = {
+  read: true,
+  write: false,
+  append: false,
+  create: false,
+  exclusive: false,
+  truncate: false,
+  directory: true,
+  nonblock: false,
+  followLast: true,
+  mode: 0,
+};
 
-export class KernelClient {
+/** Calls that change names, or may: nobody else's leases outlast them. */
+const CHANGES_NAMES = new Set<number>([
+  Operation.makeDirectoryAt,
+  Operation.removeDirectoryAt,
+  Operation.unlinkAt,
+  Operation.makeSymlinkAt,
+  Operation.linkAt,
+  Operation.renameAt,
+]);
+/** Names that a lease tells of. */
+const LEASED_NAMES_MAX = 4096;
+
+export class KernelClient implements Poster {
   readonly mailbox: Mailbox;
+  /** What it may take for granted. The threads of one program ask each time. */
+  readonly view: ClientView;
+  readonly #views: Views;
+  readonly #isAlone: boolean;
+  readonly #trace: Dentry[] = [];
+  /** Posted calls that could not be done: none, of a client that keeps the rules. */
+  failedPosts = 0;
   /** What it has open; those of one program's threads have the same. */
   readonly handles: OpenHandles;
   readonly #stat = {} as Stat;
 
-  constructor(mailbox: Mailbox, handles: OpenHandles) {
+  /** @param isAlone no other client has its files */
+  constructor(client: number, mailbox: Mailbox, handles: OpenHandles, views: Views, isAlone: boolean) {
     this.mailbox = mailbox;
     this.handles = handles;
+    this.view = new ClientView(client, mailbox.posts);
+    this.#views = views;
+    this.#isAlone = isAlone;
     handles.join();
   }
 
@@ -48,14 +104,76 @@ export class KernelClient {
 
   /** The client has gone, at whatever point. */
   close(): void {
+    this.#views.remove(this);
     this.handles.leave();
   }
 
   /** Answers the call that waits, if one does. */
   serve(): void {
+    // In this order: what anybody had posted before this call was made is done before it.
     const operation = this.mailbox.asked();
+    if (this.view.ring.isBehind) this.#views.add(this);
+    this.#views.drain();
     if (operation === undefined) return;
-    this.mailbox.answer(this.#perform(operation));
+    if (CHANGES_NAMES.has(operation) || (operation === Operation.openAt && this.#mayCreate())) {
+      this.#views.revoke(this.view);
+    }
+    let answer = this.#views.as(this.view, () => this.#perform(operation));
+    // What was set aside for posts is everybody's when it is the last.
+    if (answer === -Errno.ENOSPC && !this.#views.isEmpty) {
+      this.#views.revoke(undefined);
+      answer = this.#views.as(this.view, () => this.#perform(operation));
+    }
+    this.mailbox.answer(answer);
+  }
+
+  #mayCreate(): boolean {
+    const { numbers } = this.mailbox;
+    return unpackOpenFlags(numbers[Place.flags]!, 0).create;
+  }
+
+  /** A call that the client doesn't wait for. It could not fail when it was posted. */
+  performPosted(call: Posted): void {
+    this.#views.posting(() => this.#performPosted(call));
+  }
+
+  #performPosted({ numbers, real, bytes }: Posted): void {
+    const handle = numbers[2]!;
+    const file = this.handles.get(handle);
+    if (file === undefined) {
+      this.failedPosts++;
+      return;
+    }
+    let answer = 0;
+    switch (numbers[0]) {
+      case Operation.close:
+        this.handles.close(handle);
+        break;
+      case Operation.write:
+        this.view.spend(creditOf(bytes.length), 0);
+        answer = Number.isSafeInteger(real) ? file.writeAt(bytes, real) : -Errno.EINVAL;
+        break;
+      case Operation.openAt:
+        this.view.spend(creditOf(0), 1);
+        answer = this.#createPosted(file, numbers, takeText(bytes, 0, bytes.length));
+        break;
+      case Operation.unlinkAt:
+        answer = file.unlinkAt(takeText(bytes, 0, bytes.length));
+        break;
+      default:
+        answer = -Errno.ENOSYS;
+    }
+    if (answer < 0) this.failedPosts++;
+  }
+
+  #createPosted(directory: OpenFile, numbers: Int32Array, name: string): number {
+    const handle = numbers[3]!;
+    if (name.includes("\0") || this.handles.has(handle)) return -Errno.EINVAL;
+    const file = directory.openAt(name, unpackOpenFlags(numbers[4]!, numbers[5]! & MODE_MASK));
+    if (isFailure(file)) return file;
+    this.handles.set(handle, file);
+    if (file instanceof MemoryFile) this.view.leaseFile(file.node);
+    return 0;
   }
 
   #perform(operation: number): number {
@@ -92,6 +210,8 @@ export class KernelClient {
         return file.setTimes(...takeTimeChanges(this.mailbox, flags));
       case Operation.sync:
         return file.sync((flags & CallFlag.dataOnly) !== 0);
+      case Operation.reopen:
+        return reopenFor(this.handles, file, numbers[Place.otherHandle]!);
       case Operation.lock:
         return lockFor(this.handles, file, LOCK_KINDS[numbers[Place.mode]!], (flags & CallFlag.wait) !== 0);
       case Operation.readDirectory:
@@ -117,7 +237,9 @@ export class KernelClient {
       case Operation.openAt:
         return this.#openAt(directory, path, flags);
       case Operation.statAt:
-        return this.#answerStat(directory.statAt(path, followLast, this.#stat));
+        return this.#statAt(directory, path, followLast);
+      case Operation.lease:
+        return (flags & CallFlag.refill) !== 0 ? this.#refill(directory) : this.#lease(directory, path);
       case Operation.setTimesAt:
         return directory.setTimesAt(path, followLast, ...takeTimeChanges(this.mailbox, flags));
       case Operation.makeDirectoryAt:
@@ -181,6 +303,7 @@ export class KernelClient {
     if (offset === NO_OFFSET) return this.#awaited(file, file.write(source), flags);
     if (!Number.isSafeInteger(offset)) return -Errno.EINVAL;
     const count = file.writeAt(source, offset);
+    if ((flags & POST_WANTED) !== 0) this.#offerPosts(file);
     // Where it ended up is what the client's position becomes.
     if (count > 0 && file.append) this.mailbox.reals[Real.offset] = file.seek(0, "end");
     else if (count > 0) this.mailbox.reals[Real.offset] = offset + count;
@@ -217,22 +340,153 @@ export class KernelClient {
     return answer;
   }
 
+  #statAt(directory: OpenFile, path: string, followLast: boolean): number {
+    const walk = this.#traced(directory);
+    const answer = this.#answerStat(directory.statAt(path, followLast, this.#stat));
+    this.#endTrace(walk);
+    // That nothing is there can be kept, too: until a name comes to one of these directories.
+    const known = answer === 0 ? walk?.found : answer === -Errno.ENOENT ? NOTHING : undefined;
+    this.#offerView(known);
+    return answer;
+  }
+
+  /** Has the walk of a call note by which directories it goes. Undefined: what it finds can't be kept. */
+  #traced(directory: OpenFile): PathWalk | undefined {
+    if (!this.#isAlone || !(directory instanceof DirectoryFile)) return undefined;
+    const { walk } = directory.table;
+    this.#trace.length = 0;
+    walk.trace = this.#trace;
+    return walk;
+  }
+
+  #endTrace(walk: PathWalk | undefined): void {
+    if (walk !== undefined) walk.trace = undefined;
+  }
+
+  /** Says in the answer whether it may be kept: `found` is what it is about. */
+  #offerView(found: Dentry | typeof NOTHING | undefined): void {
+    const { numbers } = this.mailbox;
+    numbers[Place.view] = NO_VIEW;
+    if (found === undefined || this.#trace.length === 0) return;
+    if (!this.view.keep(this.#trace, found === NOTHING ? undefined : found)) return;
+    this.#views.add(this);
+    numbers[Place.view] = this.view.number;
+  }
+
   #openAt(directory: OpenFile, path: string, flags: number): number {
     const { numbers } = this.mailbox;
     const handle = numbers[Place.otherHandle]!;
     if (this.handles.has(handle)) return -Errno.EBADF;
     if (this.handles.isFull) return -Errno.EMFILE;
+    numbers[Place.layer] = -1;
+    const walk = this.#traced(directory);
     const file = directory.openAt(path, unpackOpenFlags(flags, numbers[Place.mode]! & MODE_MASK));
+    this.#endTrace(walk);
     if (isFailure(file)) return file;
+    numbers[Place.alias] = -1;
+    numbers[Place.view] = NO_VIEW;
     if (file instanceof StdioAlias) {
       numbers[Place.alias] = file.index;
       return 0;
     }
-    numbers[Place.alias] = -1;
     numbers[Place.type] = file.type;
     numbers[Place.flags] = file.append ? CallFlag.append : 0;
     this.handles.set(handle, file);
+    if (file instanceof MemoryFile && this.#isAlone) this.#offerFile(file, walk, (flags & POST_WANTED) !== 0);
     return 0;
+  }
+
+  /** What the client may do without asking: read what a layer has, or write by posts. */
+  #offerFile(file: MemoryFile, walk: PathWalk | undefined, wantsPosts: boolean): void {
+    const { numbers, reals } = this.mailbox;
+    const { content } = file.node;
+    if (wantsPosts) {
+      this.#offerPosts(file);
+      return;
+    }
+    const lower = content?.lower;
+    if (walk?.found === undefined || file.writable || lower === undefined || !content!.isLower) return;
+    if (lower.pieces !== undefined) return;
+    this.#offerView(walk.found);
+    numbers[Place.layer] = lower.layer;
+    reals[Real.layerOffset] = lower.offsetBytes;
+    file.stat(this.#stat);
+    putStat(this.mailbox, this.#stat);
+  }
+
+  /** Lets the client post its writes to this file, if nobody else counts on what it holds. */
+  #offerPosts(file: OpenFile): void {
+    const { numbers, reals } = this.mailbox;
+    numbers[Place.view] = NO_VIEW;
+    if (!this.#isAlone || !(file instanceof MemoryFile) || file.append || !this.view.leaseFile(file.node))
+      return;
+    this.#views.add(this);
+    this.#views.expire(file.node, this.view.bit);
+    this.#tellCredit(reals);
+    numbers[Place.view] = this.view.number;
+  }
+
+  #tellCredit(reals: Float64Array): void {
+    reals[Real.creditBytes] = this.view.creditBytes;
+    reals[Real.creditInodes] = this.view.creditInodes;
+  }
+
+  /** Answers how many bytes the names take, which stand as `readDirectory` gives them; inode 0 marks what must not be posted. */
+  #lease(directory: OpenFile, path: string): number {
+    const { numbers, reals } = this.mailbox;
+    const handle = numbers[Place.otherHandle]!;
+    if (this.handles.has(handle)) return -Errno.EBADF;
+    if (this.handles.isFull) return -Errno.EMFILE;
+    if (!this.#isAlone || !(directory instanceof DirectoryFile)) return -Errno.ENOTSUP;
+    const walk = this.#traced(directory);
+    const opened = directory.openAt(path, LEASED);
+    this.#endTrace(walk);
+    if (isFailure(opened)) return opened;
+    const size = this.#leaseOpened(opened);
+    if (size < 0) {
+      opened.close();
+      return size;
+    }
+    this.handles.set(handle, opened);
+    this.#tellCredit(reals);
+    numbers[Place.view] = this.view.number;
+    return size;
+  }
+
+  #refill(directory: OpenFile): number {
+    if (!(directory instanceof DirectoryFile) || !(directory.dentry instanceof MemoryLink))
+      return -Errno.ENOTSUP;
+    if (!this.view.isLeased(directory.dentry) || !this.view.lease(directory.dentry)) return -Errno.ENOTSUP;
+    this.#tellCredit(this.mailbox.reals);
+    this.mailbox.numbers[Place.view] = this.view.number;
+    return 0;
+  }
+
+  #leaseOpened(opened: OpenFile): number {
+    if (!(opened instanceof DirectoryFile) || !(opened.dentry instanceof MemoryLink)) return -Errno.ENOTSUP;
+    const { dentry, mount, credentials } = opened;
+    const may = isPermitted(dentry, credentials, Access.write | Access.execute) && !mount.readOnly;
+    if (!may || dentry.children.size > LEASED_NAMES_MAX) return -Errno.ENOTSUP;
+    // The way to it may be kept, or the lease would outlast its name.
+    if (!this.view.keep(this.#trace, undefined)) return -Errno.ENOTSUP;
+    const isSticky = (dentry.mode & STICKY) !== 0 && credentials.uid !== 0;
+    const size = this.#putEntries(opened, (link) => isPlain(link) && !isSticky);
+    if (size < 0 || !this.view.lease(dentry)) return -Errno.ENOTSUP;
+    this.#views.add(this);
+    this.#views.expire(dentry, this.view.bit);
+    this.#views.expire(dentry.node, this.view.bit);
+    return size;
+  }
+
+  #putEntries(opened: DirectoryFile, mayUnlink: (link: MemoryLink) => boolean): number {
+    const { data } = this.mailbox;
+    const view = new DataView(data.buffer, data.byteOffset, TRANSFER_BYTES_MAX);
+    let at = 0;
+    for (const link of (opened.dentry as MemoryLink).children.values()) {
+      if (at + ENTRY_HEADER_BYTES + link!.name.length * 3 > TRANSFER_BYTES_MAX) return -Errno.ENOTSUP;
+      at += putEntry(data, view, at, 0, mayUnlink(link!) ? 1n : 0n, link!.type, link!.name);
+    }
+    return at;
   }
 
   #readLinkAt(directory: OpenFile, path: string): number {
@@ -251,14 +505,31 @@ export class KernelClient {
     const failure = directory.readDirectory(cookie, (next, inode, type, name) => {
       // A unit of UTF-16 takes three bytes at most.
       if (at + ENTRY_HEADER_BYTES + name.length * 3 > TRANSFER_BYTES_MAX) return false;
-      const nameBytes = putText(data, at + ENTRY_HEADER_BYTES, name);
-      view.setFloat64(at, next, true);
-      view.setBigInt64(at + 8, inode, true);
-      view.setUint8(at + 16, type);
-      view.setUint16(at + 18, nameBytes, true);
-      at += ENTRY_HEADER_BYTES + nameBytes;
+      at += putEntry(data, view, at, next, inode, type, name);
       return true;
     });
     return failure < 0 ? failure : at;
   }
+}
+
+function putEntry(
+  data: Uint8Array,
+  view: DataView,
+  at: number,
+  next: number,
+  inode: bigint,
+  type: FileType,
+  name: string,
+): number {
+  const nameBytes = putText(data, at + ENTRY_HEADER_BYTES, name);
+  view.setFloat64(at, next, true);
+  view.setBigInt64(at + 8, inode, true);
+  view.setUint8(at + 16, type);
+  view.setUint16(at + 18, nameBytes, true);
+  return ENTRY_HEADER_BYTES + nameBytes;
+}
+
+/** Its name can be taken away without a question: nobody else can count on the file, and nothing stands on it. */
+function isPlain({ node, mountCount, type }: MemoryLink): boolean {
+  return type === FileType.regularFile && mountCount === 0 && node.linkCount === 1 && node.watchers === 0;
 }

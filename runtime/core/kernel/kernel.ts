@@ -11,6 +11,7 @@ import type { Credentials } from "../vfs/credentials.ts";
 import type { ContainerTree } from "./container-tree.ts";
 import { KernelClient } from "./kernel-client.ts";
 import { OpenHandles } from "./open-handles.ts";
+import { Views } from "./views.ts";
 
 /** A program that joins: in order, the files that it finds open have the handles from 0 on. */
 export interface ClientOptions {
@@ -31,6 +32,7 @@ export class Kernel {
   readonly #clients: (KernelClient | undefined)[] = [];
   #messages: { client: number; read: () => void } | undefined = undefined;
   readonly #trees = new Map<string, ContainerTree>();
+  readonly #views = new Views();
 
   constructor(gate: Gate) {
     this.#gate = gate;
@@ -43,6 +45,7 @@ export class Kernel {
 
   addTree(key: string, tree: ContainerTree): void {
     assert(!this.#trees.has(key), `the tree ${key} is added once`);
+    for (const fileSystem of tree.fileSystems) fileSystem.watcher = this.#views;
     this.#trees.set(key, tree);
   }
 
@@ -71,7 +74,7 @@ export class Kernel {
 
   attach(options: ClientOptions): KernelClient {
     const { client, mailbox, bell, files, handlesMax } = options;
-    const attached = this.#seat(client, mailbox, new OpenHandles(bell, handlesMax));
+    const attached = this.#seat(client, mailbox, new OpenHandles(bell, handlesMax), true);
     for (const [handle, file] of files.entries()) attached.adopt(handle, file);
     return attached;
   }
@@ -83,12 +86,12 @@ export class Kernel {
    */
   attachThread(client: number, mailbox: Mailbox, peer: number): KernelClient | undefined {
     const handles = this.#clients[peer]?.handles;
-    return handles && this.#seat(client, mailbox, handles);
+    return handles && this.#seat(client, mailbox, handles, false);
   }
 
-  #seat(client: number, mailbox: Mailbox, handles: OpenHandles): KernelClient {
+  #seat(client: number, mailbox: Mailbox, handles: OpenHandles, isAlone: boolean): KernelClient {
     assert(this.#clients[client] === undefined, `client ${client} is free`);
-    const seated = new KernelClient(mailbox, handles);
+    const seated = new KernelClient(client, mailbox, handles, this.#views, isAlone);
     this.#clients[client] = seated;
     return seated;
   }
@@ -112,6 +115,11 @@ export class Kernel {
       }
     }
     return served;
+  }
+
+  /** Does what was posted and not asked about. */
+  drain(): void {
+    this.#views.drain();
   }
 
   #serveClient(client: number): void {

@@ -39,7 +39,14 @@ export const Operation = {
   lock: 32,
   /** The reading end gets the first handle, the writing end the other one. */
   pipe: 33,
+  /** A regular file that is open, once more, as a description of its own. */
+  reopen: 34,
+  /** A directory is leased to this client: it gets a handle for it, and its names. */
+  lease: 24,
 } as const;
+
+/** Handles that a client keeps for itself, beside what its program has open: files that may be opened again, and leases. */
+export const KEPT_HANDLES_MAX = 256;
 
 /** Places among the numbers of a mailbox. */
 export const Place = {
@@ -55,10 +62,31 @@ export const Place = {
   type: 7,
   /** Answers: which standard stream of the client's own was opened; else -1. */
   alias: 8,
+  /** Answers: the view under which this may be kept; -1 when it may not. */
+  view: 9,
+  /** Answers: where an image layer has the content, which is as it was; -1 when none has. */
+  layer: 10,
 } as const;
 
+/** Whether an answer says that a file may be written by posts. */
+export const NO_VIEW = -1;
+
 /** Places among the reals. */
-export const Real = { offset: 0, length: 1, stat: 2 } as const;
+export const Real = {
+  offset: 0,
+  length: 1,
+  stat: 2,
+  /** What is set aside for posted calls. */
+  creditBytes: 10,
+  creditInodes: 11,
+  /** Where a layer has a file's content. */
+  layerOffset: 12,
+} as const;
+
+/** What a posted write of so many bytes uses up of the credit, at most: a chunk that stands alone costs a page. */
+export function creditOf(sizeBytes: number): number {
+  return sizeBytes + 2 * 4096;
+}
 
 /** The position of the open file itself: for streams, which have none. */
 export const NO_OFFSET = -1;
@@ -72,6 +100,8 @@ export const CallFlag = {
   wait: 16,
   end: 32,
   current: 64,
+  /** Of `lease`: it is held already, and wants more set aside. */
+  refill: 128,
 } as const;
 
 const OpenBit = {
@@ -84,7 +114,11 @@ const OpenBit = {
   directory: 64,
   nonblock: 128,
   followLast: 256,
+  post: 512,
 } as const;
+
+/** Among the flags of `openAt` and `write`: the client would write by posts. */
+export const POST_WANTED = OpenBit.post;
 
 export function packOpenFlags(options: OpenOptions): number {
   return (

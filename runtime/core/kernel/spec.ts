@@ -73,7 +73,14 @@ export interface ProcessSpec {
 /** Where a program's files are: in its own thread, or with a kernel, whose client it then is. */
 export type TreePlace =
   | { kind: "here"; files: FilesSpec }
-  | { kind: "kernel"; gate: SharedArrayBuffer; client: number; mailbox: SharedArrayBuffer };
+  | {
+      kind: "kernel";
+      gate: SharedArrayBuffer;
+      client: number;
+      mailbox: SharedArrayBuffer;
+      /** Of its files' image: what nobody changed is read here. */
+      layers: readonly LayerFiles[];
+    };
 
 /** What the threads of one program share, beside their memory and their kernel. */
 export interface ThreadsSpec {

@@ -72,6 +72,8 @@ export class FileSystem implements Tree, NodeOwner {
   /** Counts up; a number is never used again. */
   nextInode = ROOT_INODE + 1;
   observer: ChangeObserver | undefined = undefined;
+  /** Told after the other: who tells programs in other threads. */
+  watcher: ChangeObserver | undefined = undefined;
   /** Undefined: it is gone with the process. */
   keeper: Keeper | undefined = undefined;
 

@@ -58,6 +58,10 @@ export class MemoryLink implements LinkMembers, Dentry {
   origin: { parent: MemoryLink; name: string } | undefined = undefined;
   /** A directory that has no name any more. */
   isRemoved = false;
+  /** Clients that take names in it for granted: a bit each. Kept by the kernel. */
+  watchers = 0;
+  /** Who may add and take names without being asked each time. Kept by the kernel. */
+  holder: object | undefined = undefined;
 
   constructor(tree: FileSystem, parent: MemoryLink | undefined, name: string, node: MemoryNode) {
     this.tree = tree;
@@ -168,6 +172,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     this.children.insert(name, link);
     this.#touch();
     this.tree.observer?.linked(link);
+    this.tree.watcher?.linked(link);
     return link;
   }
 
@@ -203,6 +208,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     this.#touch();
     node.loseName();
     this.tree.observer?.unlinked(link, isReplaced);
+    this.tree.watcher?.unlinked(link, isReplaced);
     node.freeIfUnused();
   }
 
@@ -220,6 +226,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     link.node.changeNs = this.tree.nowNs();
     this.#touch();
     this.tree.observer?.renamed(link, this, name);
+    this.tree.watcher?.renamed(link, this, name);
     return 0;
   }
 

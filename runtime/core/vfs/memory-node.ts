@@ -25,6 +25,7 @@ export interface NodeOwner {
   readonly device: bigint;
   readonly nowNs: () => bigint;
   readonly observer: ChangeObserver | undefined;
+  readonly watcher: ChangeObserver | undefined;
   readonly keeper: Keeper | undefined;
   readonly locks: LockTable;
 }
@@ -83,6 +84,10 @@ export class MemoryNode implements NodeMembers {
   /** Names beyond those that the layer gave it, each charged as an inode. */
   extraNames = 0;
   changed: number = Change.none;
+  /** Clients that take something of it for granted: a bit each. Kept by the kernel. */
+  watchers = 0;
+  /** Who may write to it without being asked each time. Kept by the kernel. */
+  holder: object | undefined = undefined;
 
   constructor(
     owner: NodeOwner,
@@ -135,6 +140,7 @@ export class MemoryNode implements NodeMembers {
     this.changeNs = now;
     this.changed |= Change.content;
     this.owner.observer?.changed(this);
+    if (this.watchers !== 0) this.owner.watcher?.changed(this);
   }
 
   /** As `touchChange`, where the observer is told of more. */
@@ -146,6 +152,7 @@ export class MemoryNode implements NodeMembers {
   touchChange(): void {
     this.stampChange();
     this.owner.observer?.changed(this);
+    if (this.watchers !== 0) this.owner.watcher?.changed(this);
   }
 
   changeTimes(access: TimeChange, modify: TimeChange): number {
@@ -156,6 +163,7 @@ export class MemoryNode implements NodeMembers {
     this.changeNs = now;
     this.changed |= Change.attributes;
     this.owner.observer?.changed(this);
+    if (this.watchers !== 0) this.owner.watcher?.changed(this);
     return 0;
   }
 
@@ -214,6 +222,7 @@ export class MemoryNode implements NodeMembers {
     this.accessNs = toNs(date);
     this.changed |= Change.attributes;
     this.owner.observer?.changed(this);
+    if (this.watchers !== 0) this.owner.watcher?.changed(this);
   }
   get mtime(): Date {
     return toDate(this.modifyNs);

@@ -40,6 +40,8 @@ const NAME_UNITS_SAFE = Math.floor(NAME_BYTES_MAX / 3);
 const PATH_UNITS_SAFE = Math.floor(PATH_BYTES_MAX / 3);
 
 export class PathWalk {
+  /** Gets the directories in which names are looked up, where somebody wants to know. */
+  trace: Dentry[] | undefined = undefined;
   readonly #root: Mount;
   /** Undefined: the last name isn't there, all before it is. */
   found: Dentry | undefined = undefined;
@@ -120,6 +122,7 @@ export class PathWalk {
 
       const name = at === 0 && end === rest.length ? rest : rest.slice(at, end);
       if (name.length > NAME_UNITS_SAFE && utf8Length(name) > NAME_BYTES_MAX) return -Errno.ENAMETOOLONG;
+      this.trace?.push(directory);
       let child = directory.lookUp(name);
       if (typeof child === "number") {
         if (child !== -Errno.ENOENT || !isLast) return child;

@@ -41,6 +41,16 @@ export function openLayer(paths: { indexPath: string; tarPath: string }): OpenLa
   }
 }
 
+/** The content of a layer alone. Undefined when it can't be read. */
+export function openBlob({ tarPath }: { tarPath: string }): BlobReader | undefined {
+  try {
+    const fd = openSync(tarPath, "r");
+    return new FileBlob(fd, fstatSync(fd).size);
+  } catch {
+    return undefined;
+  }
+}
+
 class FileBlob implements BlobReader {
   readonly sizeBytes: number;
   readonly #fd: number;

@@ -1,7 +1,7 @@
 /** A client's end of its kernel: calls, and the handles that name what it has open there. */
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
-import type { OpenFile } from "../../../../shim/abi/system.ts";
+import type { BlobReader, OpenFile } from "../../../../shim/abi/system.ts";
 import type { Bell } from "../../ipc/bell.ts";
 import type { Gate } from "../../ipc/gate.ts";
 import type { Mailbox } from "../../ipc/mailbox.ts";
@@ -10,6 +10,7 @@ import { PATH_BYTES_MAX } from "../../vfs/path-walk.ts";
 import { utf8Length } from "../../vfs/utf8.ts";
 import { CallFlag, Place } from "../protocol.ts";
 import { type HandleSource, OwnHandles } from "./handle-source.ts";
+import { LocalView } from "./local-view.ts";
 
 export type Stdio = readonly [OpenFile, OpenFile, OpenFile];
 
@@ -24,6 +25,8 @@ export interface ConnectionOptions {
   stdio: Stdio | ((connection: Connection) => Stdio);
   /** Its own ones, unless it is a thread of several. */
   handles?: HandleSource;
+  /** The content of an image's layers, for who reads them here. */
+  openBlob?: (layer: number) => BlobReader | undefined;
 }
 
 /** From here on a path has to be measured: a unit of UTF-16 takes three bytes at most. */
@@ -33,6 +36,8 @@ export class Connection {
   readonly mailbox: Mailbox;
   readonly bell: Bell;
   readonly stdio: Stdio;
+  /** What needn't be asked. Only a program with one thread has it. */
+  readonly view: LocalView;
   readonly #gate: Gate;
   readonly #client: number;
   readonly #handles: HandleSource;
@@ -43,6 +48,12 @@ export class Connection {
     this.#gate = options.gate;
     this.#client = options.client;
     this.#handles = options.handles ?? new OwnHandles();
+    this.view = new LocalView(
+      options.mailbox.posts,
+      () => this.#gate.knock(this.#client),
+      (handle) => this.giveHandle(handle),
+      options.openBlob,
+    );
     this.stdio = typeof options.stdio === "function" ? options.stdio(this) : options.stdio;
   }
 

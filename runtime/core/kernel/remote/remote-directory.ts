@@ -69,13 +69,19 @@ export class RemoteDirectory extends RemoteHandle {
     const handle = connection.takeHandle();
     numbers[Place.otherHandle] = handle;
     numbers[Place.mode] = options.mode;
-    const answer = connection.callAt(Operation.openAt, this.handle, packOpenFlags(options), path);
+    const flags = packOpenFlags(options) | this.openFlags(options);
+    const answer = connection.callAt(Operation.openAt, this.handle, flags, path);
     const alias = numbers[Place.alias]!;
     if (answer < 0 || alias >= 0) {
       connection.giveHandle(handle);
       return answer < 0 ? answer : aliased(alias, connection.stdio);
     }
     return this.opened(handle, options.nonblock);
+  }
+
+  /** What the kernel is to know beside the options. */
+  protected openFlags(_options: OpenOptions): number {
+    return 0;
   }
 
   /** What an answer to `openAt` says was opened. */
@@ -174,7 +180,7 @@ export class RemoteDirectory extends RemoteHandle {
   }
 }
 
-function takeEntries(data: Uint8Array, sizeBytes: number): Entry[] {
+export function takeEntries(data: Uint8Array, sizeBytes: number): Entry[] {
   const view = new DataView(data.buffer, data.byteOffset, sizeBytes);
   const entries: Entry[] = [];
   let at = 0;

@@ -93,18 +93,18 @@ export abstract class RemoteHandle extends FileBase {
 }
 
 export class RemoteFile extends RemoteHandle {
-  #position: number;
+  protected position: number;
 
   /** @param position where it stood before a hand-over */
   constructor(connection: Connection, handle: number, append: boolean, position = 0) {
     super(connection, handle, FileType.regularFile);
     this.append = append;
-    this.#position = position;
+    this.position = position;
   }
 
   read(target: Uint8Array): number {
-    const count = this.readAt(target, this.#position);
-    if (count > 0) this.#position += count;
+    const count = this.readAt(target, this.position);
+    if (count > 0) this.position += count;
     return count;
   }
 
@@ -121,8 +121,8 @@ export class RemoteFile extends RemoteHandle {
   }
 
   write(source: Uint8Array): number {
-    const count = this.writeAt(source, this.#position);
-    if (count > 0) this.#position = this.connection.mailbox.reals[Real.offset]!;
+    const count = this.writeAt(source, this.position);
+    if (count > 0) this.position = this.connection.mailbox.reals[Real.offset]!;
     return count;
   }
 
@@ -131,12 +131,17 @@ export class RemoteFile extends RemoteHandle {
     let done = 0;
     do {
       const part = done === 0 ? source : source.subarray(done);
-      const count = this.callWrite(part, offset + done, 0);
+      const count = this.writePart(part, offset + done);
       if (count < 0) return done > 0 ? done : count;
       done += count;
       if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
     } while (done < source.length);
     return done;
+  }
+
+  /** As much as goes at once. */
+  protected writePart(part: Uint8Array, offset: number): number {
+    return this.callWrite(part, offset, 0);
   }
 
   seek(offset: number, whence: Whence): number {
@@ -145,13 +150,13 @@ export class RemoteFile extends RemoteHandle {
       reals[Real.offset] = offset;
       const answer = this.call(Operation.seek, CallFlag.end);
       if (answer < 0) return answer;
-      this.#position = reals[Real.offset]!;
-      return this.#position;
+      this.position = reals[Real.offset]!;
+      return this.position;
     }
-    const position = whence === "set" ? offset : this.#position + offset;
+    const position = whence === "set" ? offset : this.position + offset;
     if (position < 0) return -Errno.EINVAL;
     if (position > FILE_BYTES_MAX) return -Errno.EOVERFLOW;
-    this.#position = position;
+    this.position = position;
     return position;
   }
 
@@ -159,7 +164,7 @@ export class RemoteFile extends RemoteHandle {
     const { reals } = this.connection.mailbox;
     reals[Real.offset] = 0;
     if (this.call(Operation.seek, CallFlag.end) < 0) return 0;
-    return Math.max(0, reals[Real.offset]! - this.#position);
+    return Math.max(0, reals[Real.offset]! - this.position);
   }
 }
 

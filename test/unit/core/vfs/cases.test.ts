@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { WpodError } from "../../../../runtime/core/error.ts";
+import { Operation } from "../../../../runtime/core/kernel/protocol.ts";
 import type { Credentials } from "../../../../runtime/core/vfs/credentials.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { openHostTree } from "../../../../runtime/node/hostdir/host-tree.ts";
-import type { Stat } from "../../../../shim/abi/system.ts";
 import { KernelHere } from "../../../fixtures/kernel-here.ts";
 import { type FileCase, loadCases, plant } from "./case-file.ts";
 import { type CaseTarget, runCase } from "./case-runner.ts";
@@ -138,8 +138,9 @@ function runThroughKernel(one: FileCase, target: CaseTarget): void {
   });
   // What the client keeps open for the next time goes, and a call has the kernel do what was posted.
   connection.view.forgetLookUps();
-  root.stat({} as Stat);
-  expect(here.kernel.openCount, "files that are left open, besides the root").toBe(1);
+  root.close();
+  connection.call(Operation.join, 0, 0);
+  expect(here.kernel.openCount, "files that are left open").toBe(0);
   here.kernel.detach(0);
 }
 

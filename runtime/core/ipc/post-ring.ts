@@ -1,0 +1,189 @@
+/**
+ * Calls of a client that need no answer, in the order in which it made them; and the word that says how long what the client
+ * knows holds good.
+ *
+ * Layout, behind the place where it begins:
+ *
+ * | offset | type | what | written by |
+ * |---|---|---|---|
+ * | 0 | i32 | the view: its number (20 bits), and how far calls are posted, in units (12 bits) | both, by exchange |
+ * | 4 | i32 | how far they are done, in units | kernel |
+ * | 128 | bytes | 4096 units of 128 bytes | client |
+ *
+ * A call is posted by one exchange of the view: so it is posted only while what the client took for granted is so. Whoever
+ * is about to change that has the kernel do all that was posted, and then give the view another number; a post that comes in
+ * between makes the kernel look again. A client that is ended anywhere has posted a call whole, or not at all.
+ */
+
+const UNIT_BYTES = 128;
+const UNIT_COUNT = 4096;
+const UNIT_MASK = UNIT_COUNT - 1;
+const VIEW_SHIFT = 12;
+const UNITS_OFFSET_BYTES = 128;
+const VIEW = 0;
+const DONE = 1;
+/** Numbers and one position, before the bytes of a call. */
+const RECORD_HEADER_BYTES = 40;
+const REAL_OFFSET_BYTES = 32;
+const NUMBER_COUNT = 8;
+/** From here on the kernel should begin, while the client goes on. */
+const KNOCK_UNITS = UNIT_COUNT / 4;
+/** What stands at the end of the units when a call doesn't fit there. */
+const SKIP = -1;
+
+export const POST_RING_BYTES = UNITS_OFFSET_BYTES + UNIT_COUNT * UNIT_BYTES;
+/** Of one call: a quarter of what there is, so that the client writes one while the kernel reads another. */
+export const POST_BYTES_MAX = (UNIT_COUNT / 4) * UNIT_BYTES - RECORD_HEADER_BYTES;
+
+/** One call, as the kernel reads it. */
+export interface Posted {
+  readonly numbers: Int32Array;
+  readonly real: number;
+  readonly bytes: Uint8Array;
+}
+
+export class PostRing {
+  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #numbers: Int32Array<SharedArrayBuffer>;
+  readonly #view: DataView<SharedArrayBuffer>;
+  readonly #bytes: Uint8Array<SharedArrayBuffer>;
+  /** Kernel's end: how far calls are done; nobody else can say. */
+  #done = 0;
+  /** Client's end: where the next call begins, and how many units it skips. */
+  #at = 0;
+  #skipped = 0;
+
+  constructor(buffer: SharedArrayBuffer, offsetBytes: number) {
+    const start = offsetBytes + UNITS_OFFSET_BYTES;
+    this.#words = new Int32Array(buffer, offsetBytes, 2);
+    this.#numbers = new Int32Array(buffer, start, (UNIT_COUNT * UNIT_BYTES) / 4);
+    this.#view = new DataView(buffer, start, UNIT_COUNT * UNIT_BYTES);
+    this.#bytes = new Uint8Array(buffer, start, UNIT_COUNT * UNIT_BYTES);
+  }
+
+  /** The number of the client's view: what it learned under another one doesn't hold. */
+  get view(): number {
+    return Atomics.load(this.#words, VIEW) >>> VIEW_SHIFT;
+  }
+
+  /** Kernel's end: calls are posted that are not done yet. */
+  get isBehind(): boolean {
+    return ((Atomics.load(this.#words, VIEW) ^ this.#done) & UNIT_MASK) !== 0;
+  }
+
+  /**
+   * Client's end: a place for a call with so many bytes. Undefined when the kernel is behind.
+   * @returns where its bytes go
+   */
+  begin(sizeBytes: number): Uint8Array<SharedArrayBuffer> | undefined {
+    const units = unitsOf(sizeBytes);
+    const tail = Atomics.load(this.#words, VIEW) & UNIT_MASK;
+    const free = (Atomics.load(this.#words, DONE) - tail - 1) & UNIT_MASK;
+    const toEnd = UNIT_COUNT - tail;
+    this.#skipped = units > toEnd ? toEnd : 0;
+    if (units + this.#skipped > free) return undefined;
+    if (this.#skipped > 0) this.#numbers[(tail * UNIT_BYTES) / 4] = SKIP;
+    this.#at = this.#skipped > 0 ? 0 : tail;
+    const from = this.#at * UNIT_BYTES + RECORD_HEADER_BYTES;
+    return this.#bytes.subarray(from, from + sizeBytes);
+  }
+
+  /**
+   * Client's end: the call that was begun is posted, if the view is still this one. The numbers come first, 6 of them.
+   * @param view undefined: whatever it is
+   */
+  commit(
+    view: number | undefined,
+    sizeBytes: number,
+    real: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    e: number,
+    f: number,
+  ): boolean {
+    const numbers = this.#numbers;
+    const at = (this.#at * UNIT_BYTES) / 4;
+    numbers[at] = a;
+    numbers[at + 1] = sizeBytes;
+    numbers[at + 2] = b;
+    numbers[at + 3] = c;
+    numbers[at + 4] = d;
+    numbers[at + 5] = e;
+    numbers[at + 6] = f;
+    this.#view.setFloat64(this.#at * UNIT_BYTES + REAL_OFFSET_BYTES, real, true);
+    const units = unitsOf(sizeBytes) + this.#skipped;
+    for (;;) {
+      const word = Atomics.load(this.#words, VIEW);
+      if (view !== undefined && word >>> VIEW_SHIFT !== view) return false;
+      const next = (word & ~UNIT_MASK) | ((word + units) & UNIT_MASK);
+      if (Atomics.compareExchange(this.#words, VIEW, word, next) === word) return true;
+    }
+  }
+
+  /** Client's end: so much waits that the kernel should be woken. */
+  get shouldKnock(): boolean {
+    const waiting = Atomics.load(this.#words, VIEW) - Atomics.load(this.#words, DONE);
+    return (waiting & UNIT_MASK) >= KNOCK_UNITS;
+  }
+
+  /** Kernel's end: does what is posted now, each call once. */
+  drain(perform: (call: Posted) => void): void {
+    const tail = Atomics.load(this.#words, VIEW) & UNIT_MASK;
+    while (this.#done !== tail) {
+      const done = this.#done;
+      const at = (done * UNIT_BYTES) / 4;
+      if (this.#numbers[at] === SKIP && done > tail) {
+        this.#finish(0);
+        continue;
+      }
+      // What a client wrote there is not to be trusted: it stays in the ring.
+      const size = this.#numbers[at + 1]!;
+      const end = done < tail ? tail : UNIT_COUNT;
+      const isWhole = size >= 0 && done + unitsOf(size) <= end;
+      if (!isWhole) {
+        this.#finish(tail);
+        return;
+      }
+      const from = done * UNIT_BYTES + RECORD_HEADER_BYTES;
+      perform({
+        numbers: this.#numbers.subarray(at, at + NUMBER_COUNT),
+        real: this.#view.getFloat64(done * UNIT_BYTES + REAL_OFFSET_BYTES, true),
+        bytes: this.#bytes.subarray(from, from + size),
+      });
+      this.#finish((done + unitsOf(size)) & UNIT_MASK);
+    }
+  }
+
+  #finish(done: number): void {
+    this.#done = done;
+    Atomics.store(this.#words, DONE, done);
+  }
+
+  /** Kernel's end: what the client knows doesn't hold any more; what it has posted before is still to be done. */
+  expire(): void {
+    for (;;) {
+      const word = Atomics.load(this.#words, VIEW);
+      if (Atomics.compareExchange(this.#words, VIEW, word, nextView(word)) === word) return;
+    }
+  }
+
+  /** Kernel's end: the same, and nothing is left to be done: all that was posted under the old view is. */
+  revoke(perform: (call: Posted) => void): void {
+    for (;;) {
+      this.drain(perform);
+      const word = Atomics.load(this.#words, VIEW);
+      if (((word ^ this.#done) & UNIT_MASK) !== 0) continue;
+      if (Atomics.compareExchange(this.#words, VIEW, word, nextView(word)) === word) return;
+    }
+  }
+}
+
+function nextView(word: number): number {
+  return (((word >>> VIEW_SHIFT) + 1) << VIEW_SHIFT) | (word & UNIT_MASK);
+}
+
+function unitsOf(sizeBytes: number): number {
+  return Math.ceil((RECORD_HEADER_BYTES + sizeBytes) / UNIT_BYTES);
+}

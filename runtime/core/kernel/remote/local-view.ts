@@ -1,0 +1,190 @@
+/**
+ * What a client needn't ask its kernel: what it keeps of answers, and calls that it posts. See `client-view.ts` for the
+ * kernel's end, and `post-ring.ts` for how it is known that something doesn't hold any more.
+ */
+import type { BlobReader } from "../../../../shim/abi/system.ts";
+import type { Mailbox } from "../../ipc/mailbox.ts";
+import { POST_BYTES_MAX, type PostRing } from "../../ipc/post-ring.ts";
+import { putText } from "../../ipc/text.ts";
+import { utf8Length } from "../../vfs/utf8.ts";
+import { creditOf, KEPT_HANDLES_MAX, NO_VIEW, Operation, Place, Real } from "../protocol.ts";
+
+/** An unchanged file of an image that is open at the kernel, and stays so for the next who opens it. */
+export interface KeptFile {
+  readonly handle: number;
+  readonly blob: BlobReader;
+  readonly offsetBytes: number;
+  readonly sizeBytes: number;
+  userCount: number;
+  /** It is in no directory's memory any more: the last user closes it. */
+  isDropped: boolean;
+}
+
+/** Files that are kept open for nobody; leases have the other handles. */
+const KEPT_FILES_MAX = KEPT_HANDLES_MAX / 2;
+
+export class LocalView {
+  /** Another number whenever nothing holds any more: not even leases. */
+  stamp = 1;
+  /** The same for what was looked up, and for attributes alone. */
+  lookUpsStamp = 1;
+  attributesStamp = 1;
+  readonly #ring: PostRing;
+  readonly #knock: () => void;
+  readonly #openBlob: ((layer: number) => BlobReader | undefined) | undefined;
+  readonly #blobs = new Map<number, BlobReader | undefined>();
+  /** In the order of their last use. */
+  readonly #kept = new Set<KeptFile>();
+  readonly #giveHandle: (handle: number) => void;
+  /** Handles that could not be closed yet: the kernel was behind. */
+  #unclosed: number[] = [];
+  #number = NO_VIEW;
+  #creditBytes = 0;
+  #creditInodes = 0;
+
+  constructor(
+    ring: PostRing,
+    knock: () => void,
+    giveHandle: (handle: number) => void,
+    openBlob: ((layer: number) => BlobReader | undefined) | undefined,
+  ) {
+    this.#ring = ring;
+    this.#knock = knock;
+    this.#giveHandle = giveHandle;
+    this.#openBlob = openBlob;
+  }
+
+  /** To be asked before anything that was kept is used. */
+  look(): void {
+    const number = this.#ring.view;
+    if (number === this.#number) return;
+    this.#number = number;
+    this.stamp++;
+    this.#creditBytes = 0;
+    this.#creditInodes = 0;
+    this.forgetLookUps();
+  }
+
+  /** This client changed something itself: the kernel tells it only what became of its leases. */
+  forgetLookUps(): void {
+    this.lookUpsStamp++;
+    this.attributesStamp++;
+    for (const file of this.#kept) {
+      file.isDropped = true;
+      if (file.userCount === 0) this.#close(file.handle);
+    }
+    this.#kept.clear();
+  }
+
+  forgetAttributes(): void {
+    this.attributesStamp++;
+  }
+
+  /** Whether the last answer may be kept: it is about the present. */
+  accepts(mailbox: Mailbox): boolean {
+    const number = mailbox.numbers[Place.view]!;
+    if (number === NO_VIEW) return false;
+    this.look();
+    return number === this.#number;
+  }
+
+  /** What the kernel has set aside, by its last answer. */
+  takeCredit(mailbox: Mailbox): void {
+    this.#creditBytes = mailbox.reals[Real.creditBytes]!;
+    this.#creditInodes = mailbox.reals[Real.creditInodes]!;
+  }
+
+  blob(layer: number): BlobReader | undefined {
+    if (!this.#blobs.has(layer)) this.#blobs.set(layer, this.#openBlob?.(layer));
+    return this.#blobs.get(layer);
+  }
+
+  keep(file: KeptFile): void {
+    this.#kept.add(file);
+    if (this.#kept.size <= KEPT_FILES_MAX) return;
+    for (const oldest of this.#kept) {
+      if (oldest.userCount > 0) continue;
+      this.#kept.delete(oldest);
+      oldest.isDropped = true;
+      this.#close(oldest.handle);
+      return;
+    }
+  }
+
+  release(file: KeptFile): void {
+    file.userCount--;
+    if (file.userCount === 0 && file.isDropped) this.#close(file.handle);
+  }
+
+  #close(handle: number): void {
+    const waiting = [...this.#unclosed, handle];
+    this.#unclosed = waiting.filter((one) => !this.postClose(one));
+    for (const one of waiting) if (!this.#unclosed.includes(one)) this.#giveHandle(one);
+  }
+
+  /** False when it has to be called. */
+  postWrite(handle: number, source: Uint8Array, offset: number): boolean {
+    if (source.length > POST_BYTES_MAX) return false;
+    const cost = creditOf(source.length);
+    if (cost > this.#creditBytes) return false;
+    const room = this.#ring.begin(source.length);
+    if (room === undefined) return false;
+    room.set(source);
+    if (!this.#commit(this.#number, source.length, offset, Operation.write, handle, 0, 0, 0)) return false;
+    this.#creditBytes -= cost;
+    this.attributesStamp++;
+    return true;
+  }
+
+  postCreate(directory: number, name: string, handle: number, flags: number, mode: number): boolean {
+    const cost = creditOf(0);
+    if (this.#creditInodes < 1 || cost > this.#creditBytes) return false;
+    if (!this.#postName(Operation.openAt, directory, name, handle, flags, mode)) return false;
+    this.#creditBytes -= cost;
+    this.#creditInodes--;
+    return true;
+  }
+
+  postUnlink(directory: number, name: string): boolean {
+    return this.#postName(Operation.unlinkAt, directory, name, 0, 0, 0);
+  }
+
+  #postName(
+    operation: number,
+    directory: number,
+    name: string,
+    handle: number,
+    flags: number,
+    mode: number,
+  ): boolean {
+    const sizeBytes = utf8Length(name);
+    const room = this.#ring.begin(sizeBytes);
+    if (room === undefined) return false;
+    putText(room, 0, name);
+    if (!this.#commit(this.#number, sizeBytes, 0, operation, directory, handle, flags, mode)) return false;
+    this.attributesStamp++;
+    return true;
+  }
+
+  /** Nobody has to know what a close answers, whatever the view is. False when it has to be called. */
+  postClose(handle: number): boolean {
+    return (
+      this.#ring.begin(0) !== undefined && this.#commit(undefined, 0, 0, Operation.close, handle, 0, 0, 0)
+    );
+  }
+
+  #commit(
+    view: number | undefined,
+    sizeBytes: number,
+    real: number,
+    operation: number,
+    handle: number,
+    other: number,
+    flags: number,
+    mode: number,
+  ): boolean {
+    if (!this.#ring.commit(view, sizeBytes, real, operation, handle, other, flags, mode, 0)) return false;
+    if (this.#ring.shouldKnock) this.#knock();
+    return true;
+  }
+}

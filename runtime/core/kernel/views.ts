@@ -1,0 +1,110 @@
+/** The views of all clients of a kernel: who has posted something, and who has to look again when something changes. */
+
+import type { Posted } from "../ipc/post-ring.ts";
+import type { ChangeObserver } from "../vfs/change-observer.ts";
+import type { MemoryLink } from "../vfs/memory-link.ts";
+import type { MemoryNode } from "../vfs/memory-node.ts";
+import { ClientView } from "./client-view.ts";
+
+/** A client that may post calls. */
+export interface Poster {
+  readonly view: ClientView;
+  performPosted(call: Posted): void;
+}
+
+export class Views implements ChangeObserver {
+  readonly #posters = new Set<Poster>();
+  /** Whose call, posted or not, is being done: what it changes it knows. */
+  #actorBit = 0;
+  #isPosted = false;
+
+  /** From its first answer that it may keep on. */
+  add(poster: Poster): void {
+    this.#posters.add(poster);
+  }
+
+  /** The client has gone: what it posted is done first. */
+  remove(poster: Poster): void {
+    if (!this.#posters.delete(poster)) return;
+    this.#perform(poster);
+    poster.view.release();
+  }
+
+  get isEmpty(): boolean {
+    return this.#posters.size === 0;
+  }
+
+  /** All that was posted before now is done: before anybody's call is. */
+  drain(): void {
+    for (const poster of this.#posters) if (poster.view.ring.isBehind) this.#perform(poster);
+  }
+
+  #perform(poster: Poster): void {
+    this.as(poster.view, () => poster.view.ring.drain((call) => poster.performPosted(call)));
+  }
+
+  /** Ends what others may do without asking: before names are changed by a call, or when space runs out. */
+  revoke(except: ClientView | undefined): void {
+    for (const poster of this.#posters) {
+      const { view } = poster;
+      if (view !== except) this.as(view, () => view.revoke((call) => poster.performPosted(call)));
+    }
+  }
+
+  as<T>(actor: ClientView | undefined, work: () => T): T {
+    const before = this.#actorBit;
+    this.#actorBit = actor?.bit ?? 0;
+    try {
+      return work();
+    } finally {
+      this.#actorBit = before;
+    }
+  }
+
+  /** What is done now was posted: whoever posted it knows what it does to its leases. */
+  posting(work: () => void): void {
+    const before = this.#isPosted;
+    this.#isPosted = true;
+    try {
+      work();
+    } finally {
+      this.#isPosted = before;
+    }
+  }
+
+  /** Who takes this for granted has to look again. */
+  expire(watched: { watchers: number }, except = this.#actorBit): void {
+    const bits = watched.watchers & ~except;
+    if (bits === 0) return;
+    watched.watchers &= except;
+    for (const { view } of this.#posters) if ((view.bit & bits) !== 0) view.ring.expire();
+  }
+
+  linked(link: MemoryLink): void {
+    this.#expireName(link.parent!, link);
+  }
+
+  unlinked(link: MemoryLink): void {
+    this.#expireName(link.parent!, link);
+  }
+
+  renamed(link: MemoryLink, fromParent: MemoryLink): void {
+    this.#expireName(fromParent, link);
+    if (link.parent !== fromParent) this.#expireName(link.parent!, link);
+  }
+
+  changed(node: MemoryNode): void {
+    this.expire(node);
+  }
+
+  #expireName(parent: MemoryLink, link: MemoryLink): void {
+    this.expire(parent);
+    this.expire(parent.node);
+    this.expire(link.node);
+    this.expire(link);
+    if (this.#isPosted) return;
+    // By a call of the one that has the lease: nobody else's lease outlasts a change of names.
+    if (parent.holder instanceof ClientView) parent.holder.ring.expire();
+    if (link.holder instanceof ClientView) link.holder.ring.expire();
+  }
+}
