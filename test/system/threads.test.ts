@@ -114,6 +114,16 @@ describe("threads of a program", { timeout: 2 * TIMEOUT_MS }, () => {
     expect(`${files.readFileSync("/lines")}`.split("\n").sort().at(-1)).toBe("thread 02 line ");
   });
 
+  test("have one log", async () => {
+    const { container } = await setUp.engine.run(program, { args: ["again", "1", "3"], remove: false });
+    const lines: string[] = [];
+    for await (const { stream, bytes } of setUp.engine.containers.logs(container.id)) {
+      lines.push(`${stream} ${text(bytes)}`);
+    }
+    // In the order of the kernel: the time is printed first, the number when the program ends.
+    expect(lines).toEqual([expect.stringMatching(/^stderr \d+ us for a thread$/), "stdout 9"]);
+  });
+
   test("run next to each other in several containers", async () => {
     const all = await Promise.all([1, 2, 3].map((count) => run(["open", `${count}`, "30"])));
     expect(all).toEqual([fine("fine\n"), fine("fine\n"), fine("fine\n")]);
