@@ -1,5 +1,14 @@
 /** Bind mounts of real containers: two of them on one directory, one against the other; and one that moves to the kernel. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Engine } from "../../runtime/engine/index.ts";
@@ -62,6 +71,39 @@ describe.runIf(process.platform !== "win32")("two containers with one directory"
       expect(readdirSync(folder.inside).sort()).toEqual(["file", "other", "stop", "sub"]);
     },
   );
+});
+
+describe.each(PLACEMENTS)("mounts in each other, in the %s", (placement) => {
+  test("a directory, a file over a file and a tmpfs in a directory, given in any order", async () => {
+    const at = (name: string) => join(folder.inside, name);
+    mkdirSync(at("deeper/point"), { recursive: true });
+    const mounts = [
+      { type: "bind", source: at("other"), target: "/m/sub/deep", readOnly: true },
+      { type: "tmpfs", target: "/m/deeper/point" },
+      { type: "bind", source: at("sub/victim"), target: "/m/file" },
+      { type: "bind", source: folder.inside, target: "/m" },
+    ] as const;
+    writeFileSync(at("sub/victim"), "the victim");
+    writeFileSync(at("other/file"), "the other");
+    const run = async (...args: string[]) => {
+      const { exitCode, stdout } = await engines[placement].run("selfcheck", {
+        args,
+        mounts,
+        timeoutMs: 20_000,
+      });
+      return { exitCode, stdout: text(stdout) };
+    };
+    expect(await run("print", "/m/file")).toEqual({ exitCode: 0, stdout: "the victim" });
+    expect(await run("print", "/m/sub/deep/file")).toEqual({ exitCode: 0, stdout: "the other" });
+    expect(await run("print", "/m/sub/deep/../file")).toEqual({ exitCode: 0, stdout: "inside" });
+    expect(await run("touch", "/m/sub/deep/new")).toMatchObject({ exitCode: 1 });
+    expect(await run("touch", "/m/sub/new")).toMatchObject({ exitCode: 0 });
+    expect(await run("touch", "/m/deeper/point/new")).toMatchObject({ exitCode: 0 });
+    expect(readdirSync(at("other"))).toEqual(["file"]);
+    expect(readdirSync(at("deeper/point"))).toEqual([]);
+    expect(readdirSync(at("sub")).sort()).toEqual(["deep", "empty", "file", "link", "new", "victim"]);
+    expect(readFileSync(at("file"), "utf8")).toBe("inside");
+  });
 });
 
 describe.runIf(process.platform === "linux")("a container whose source is replaced by a link", () => {
