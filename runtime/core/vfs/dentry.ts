@@ -14,6 +14,7 @@ import type {
   TimeChange,
 } from "../../../shim/abi/system.ts";
 import type { Credentials, Owned } from "./credentials.ts";
+import type { Keeper } from "./keeper.ts";
 import type { LockTable } from "./lock-table.ts";
 
 /** A file system: something that can be mounted. */
@@ -23,6 +24,8 @@ export interface Tree {
   readonly root: Dentry;
   /** Nothing in it can be changed, however it is mounted. */
   readonly readOnly: boolean;
+  /** What keeps it on disk, where wpod does. */
+  readonly keeper?: Keeper | undefined;
   /** Advisory locks on its files. */
   readonly locks: LockTable;
   /** A part of it that gets mounted: stays this dentry and this file, whatever becomes of its name. 0 or an `Errno`. */

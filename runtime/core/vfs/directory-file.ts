@@ -77,8 +77,9 @@ export class DirectoryFile implements OpenFile, Lockable {
   allocate(): number {
     return -Errno.EBADF;
   }
+  /** As the whole file system: its names are in the same journal as everything. */
   sync(): number {
-    return 0;
+    return this.dentry.tree.keeper?.sync() ?? 0;
   }
   readiness(wanted: Readiness): Readiness {
     return wanted;

@@ -10,11 +10,12 @@ import { assert } from "../error.ts";
 import type { LayerEntry, LayerIndex } from "../image/layer-index.ts";
 import type { ChangeObserver } from "./change-observer.ts";
 import type { Tree } from "./dentry.ts";
+import type { Keeper } from "./keeper.ts";
 import { type LayerPlace, type MergedEntry, mergeDirectory, rootPlaces } from "./layer-merge.ts";
 import { LockTable } from "./lock-table.ts";
 import { LowerContent } from "./lower-content.ts";
 import { MemoryLink } from "./memory-link.ts";
-import { type DeviceOpener, type Keeper, MemoryNode, type NodeOwner } from "./memory-node.ts";
+import { type DeviceOpener, MemoryNode, type NodeOwner } from "./memory-node.ts";
 import { Mode } from "./mode.ts";
 import { Space } from "./space.ts";
 

@@ -13,6 +13,7 @@ import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../
 import type { ChangeObserver } from "./change-observer.ts";
 import { type Credentials, isPermitted } from "./credentials.ts";
 import { FileContent } from "./file-content.ts";
+import type { Keeper } from "./keeper.ts";
 import type { LockTable } from "./lock-table.ts";
 import type { LowerContent } from "./lower-content.ts";
 import { fileTypeOf, Mode } from "./mode.ts";
@@ -28,21 +29,6 @@ export interface NodeOwner {
   readonly watcher: ChangeObserver | undefined;
   readonly keeper: Keeper | undefined;
   readonly locks: LockTable;
-}
-
-/** What keeps a file system on disk, or parts of it. */
-export interface Keeper {
-  /** It can be opened again when the process has ended. */
-  readonly lasts: boolean;
-  /** All that was done until now is there after a loss of power. A negative `Errno` when it may not be. */
-  sync(): number;
-  /**
-   * Lets go of the files, so that another thread can go on with them: the state of the file system is taken after this.
-   * @returns false: they don't have all that changed
-   */
-  release(): boolean;
-  /** Writes what is left, and lets go of the files. A negative `Errno`: something of it is lost. */
-  close(): number;
 }
 
 /** Makes the description of a device that is opened. */

@@ -5,7 +5,8 @@
 import type { Failure } from "../../../shim/abi/system.ts";
 import { CHUNK_BYTES, type Chunk, type Piece } from "./chunk.ts";
 import type { FileSystem } from "./file-system.ts";
-import type { Keeper, MemoryNode } from "./memory-node.ts";
+import type { Keeper } from "./keeper.ts";
+import type { MemoryNode } from "./memory-node.ts";
 import { type ChunkStore, PageCache } from "./page-cache.ts";
 import type { StoreFile, StoreFolder } from "./store-folder.ts";
 

@@ -2,6 +2,8 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { WpodError } from "../../../../../runtime/core/error.ts";
+import { crc32 } from "../../../../../runtime/core/vfs/journal/crc32.ts";
+import { decodeFrame, decodeHeader } from "../../../../../runtime/core/vfs/journal/frame.ts";
 import { Errno } from "../../../../../shim/abi/errno.ts";
 import { openPath, readText } from "../inspect.ts";
 import { apply, fingerprint, type Operation, openKept, operation } from "./history.ts";
@@ -139,6 +141,18 @@ describe("a run that was killed", () => {
   });
 });
 
+/** Where the records of a journal are. */
+function framesOf(bytes: Uint8Array<ArrayBuffer>): { start: number; end: number }[] {
+  const frames: { start: number; end: number }[] = [];
+  let start = decodeHeader(bytes)!.sizeBytes;
+  for (;;) {
+    const frame = decodeFrame(bytes, start, frames.length);
+    if (frame === undefined) return frames;
+    frames.push({ start, end: frame.end });
+    start = frame.end;
+  }
+}
+
 /** Without times and the values of bytes. */
 function kindsOf(look: string): string[] {
   return look.split("\n").map((line, index) => (index === 0 ? line : line.split(" ").slice(0, 6).join(" ")));
@@ -168,6 +182,42 @@ describe("foreign bytes", () => {
         }
       }),
       { numRuns: isLong ? 20_000 : 500 },
+    );
+  });
+
+  test("with a checksum that fits are refused in words, or give some state", () => {
+    const { folder } = record(
+      [
+        { op: "write", path: "a/x", at: 10, size: 300 },
+        { op: "mkdir", path: "d" },
+        { op: "rename", path: "a", to: "d/a" },
+        { op: "later", path: "a" },
+        { op: "link", path: "d/a/a", to: "d/e" },
+        { op: "symlink", path: "s", to: "d" },
+        { op: "sync", path: "d/e" },
+        { op: "unlink", path: "d/a/a" },
+        { op: "truncate", path: "b/c", size: 3 },
+      ],
+      1 << 20,
+    );
+    const { bytes } = folder.files.get("journal")!;
+    const frames = framesOf(bytes);
+    expect(frames.length).toBeGreaterThan(1);
+    const change = fc.record({ at: fc.nat(), value: fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 2, 255)) });
+    fc.assert(
+      fc.property(fc.nat(), fc.array(change, { minLength: 1, maxLength: 4 }), (which, changes) => {
+        const broken = cutFolder(folder, (_name, file) => file.bytes.length);
+        const journal = broken.files.get("journal")!.bytes;
+        const { start, end } = frames[which % frames.length]!;
+        for (const { at, value } of changes) journal[start + 12 + (at % (end - start - 12))] = value;
+        new DataView(journal.buffer).setUint32(start + 4, crc32(journal.subarray(start + 8, end)), true);
+        try {
+          fingerprint(openKept(broken));
+        } catch (error) {
+          expect(error).toBeInstanceOf(WpodError);
+        }
+      }),
+      { numRuns: isLong ? 50_000 : 1000 },
     );
   });
 

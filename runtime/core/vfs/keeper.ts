@@ -1,0 +1,14 @@
+/** What keeps a file system on disk, or parts of it. */
+export interface Keeper {
+  /** It can be opened again when the process has ended. */
+  readonly lasts: boolean;
+  /** All that was done until now is there after a loss of power. A negative `Errno` when it may not be. */
+  sync(): number;
+  /**
+   * Lets go of the files, so that another thread can go on with them: the state of the file system is taken after this.
+   * @returns false: they don't have all that changed
+   */
+  release(): boolean;
+  /** Writes what is left, and lets go of the files. A negative `Errno`: something of it is lost. */
+  close(): number;
+}
