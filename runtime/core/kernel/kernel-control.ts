@@ -160,6 +160,7 @@ export class KernelControl {
       mailbox: new Mailbox(request.mailbox),
       bell,
       files: [...(streams?.files ?? []), ...preopens.map(({ directory }) => directory)],
+      hasThreads: streams !== undefined,
       handlesMax: request.handlesMax,
     });
     // It may have asked already: nobody heard it knock.

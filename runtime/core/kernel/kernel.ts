@@ -23,6 +23,8 @@ export interface ClientOptions {
   files: readonly OpenFile[];
   /** Handles that it may have at a time. */
   handlesMax: number;
+  /** It may have peers (`attachThread`): nothing is said to one of them that another could make wrong. */
+  hasThreads?: boolean;
 }
 
 const BITS_PER_SLOT = 32;
@@ -73,8 +75,8 @@ export class Kernel {
   }
 
   attach(options: ClientOptions): KernelClient {
-    const { client, mailbox, bell, files, handlesMax } = options;
-    const attached = this.#seat(client, mailbox, new OpenHandles(bell, handlesMax), true);
+    const { client, mailbox, bell, files, handlesMax, hasThreads = false } = options;
+    const attached = this.#seat(client, mailbox, new OpenHandles(bell, handlesMax), !hasThreads);
     for (const [handle, file] of files.entries()) attached.adopt(handle, file);
     return attached;
   }
