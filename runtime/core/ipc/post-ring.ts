@@ -8,6 +8,7 @@
  * |---|---|---|---|
  * | 0 | i32 | the view: its number (20 bits), and how far calls are posted, in units (12 bits) | both, by exchange |
  * | 4 | i32 | how far they are done, in units | kernel |
+ * | 8 | i32 | 1: the client waits for room | client sets, kernel clears |
  * | 128 | bytes | 4096 units of 128 bytes | client |
  *
  * A call is posted by one exchange of the view: so it is posted only while what the client took for granted is so. Whoever
@@ -22,6 +23,7 @@ const VIEW_SHIFT = 12;
 const UNITS_OFFSET_BYTES = 128;
 const VIEW = 0;
 const DONE = 1;
+const WAITING = 2;
 /** Numbers and one position, before the bytes of a call. */
 const RECORD_HEADER_BYTES = 40;
 const REAL_OFFSET_BYTES = 32;
@@ -55,7 +57,7 @@ export class PostRing {
 
   constructor(buffer: SharedArrayBuffer, offsetBytes: number) {
     const start = offsetBytes + UNITS_OFFSET_BYTES;
-    this.#words = new Int32Array(buffer, offsetBytes, 2);
+    this.#words = new Int32Array(buffer, offsetBytes, 3);
     this.#numbers = new Int32Array(buffer, start, (UNIT_COUNT * UNIT_BYTES) / 4);
     this.#view = new DataView(buffer, start, UNIT_COUNT * UNIT_BYTES);
     this.#bytes = new Uint8Array(buffer, start, UNIT_COUNT * UNIT_BYTES);
@@ -122,6 +124,20 @@ export class PostRing {
     }
   }
 
+  /** Client's end: blocks until the kernel has done half of what there is. @param knock has it look */
+  awaitRoom(knock: () => void): void {
+    Atomics.store(this.#words, WAITING, 1);
+    knock();
+    while (Atomics.load(this.#words, WAITING) === 1) Atomics.wait(this.#words, WAITING, 1);
+  }
+
+  /** Kernel's end: who waits for room has it. */
+  wake(): void {
+    if (Atomics.load(this.#words, WAITING) === 0) return;
+    Atomics.store(this.#words, WAITING, 0);
+    Atomics.notify(this.#words, WAITING);
+  }
+
   /** Client's end: so much waits that the kernel should be woken. */
   get shouldKnock(): boolean {
     const waiting = Atomics.load(this.#words, VIEW) - Atomics.load(this.#words, DONE);
@@ -153,7 +169,9 @@ export class PostRing {
         bytes: this.#bytes.subarray(from, from + size),
       });
       this.#finish((done + unitsOf(size)) & UNIT_MASK);
+      if (((tail - this.#done) & UNIT_MASK) < UNIT_COUNT / 2) this.wake();
     }
+    this.wake();
   }
 
   #finish(done: number): void {

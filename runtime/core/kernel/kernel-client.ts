@@ -113,6 +113,7 @@ export class KernelClient implements Poster {
     // In this order: what anybody had posted before this call was made is done before it.
     const operation = this.mailbox.asked();
     if (this.view.ring.isBehind) this.#views.add(this);
+    else this.view.ring.wake();
     this.#views.drain();
     if (operation === undefined) return;
     if (CHANGES_NAMES.has(operation) || (operation === Operation.openAt && this.#mayCreate())) {
@@ -470,7 +471,7 @@ export class KernelClient implements Poster {
     // The way to it may be kept, or the lease would outlast its name.
     if (!this.view.keep(this.#trace, undefined)) return -Errno.ENOTSUP;
     const isSticky = (dentry.mode & STICKY) !== 0 && credentials.uid !== 0;
-    const size = this.#putEntries(opened, (link) => isPlain(link) && !isSticky);
+    const size = this.#putEntries(opened, (link) => isPlain(link, this.view.bit) && !isSticky);
     if (size < 0 || !this.view.lease(dentry)) return -Errno.ENOTSUP;
     this.#views.add(this);
     this.#views.expire(dentry, this.view.bit);
@@ -530,6 +531,7 @@ function putEntry(
 }
 
 /** Its name can be taken away without a question: nobody else can count on the file, and nothing stands on it. */
-function isPlain({ node, mountCount, type }: MemoryLink): boolean {
-  return type === FileType.regularFile && mountCount === 0 && node.linkCount === 1 && node.watchers === 0;
+function isPlain({ node, mountCount, type }: MemoryLink, ownBit: number): boolean {
+  if (type !== FileType.regularFile || mountCount > 0 || node.linkCount !== 1) return false;
+  return (node.watchers & ~ownBit) === 0;
 }

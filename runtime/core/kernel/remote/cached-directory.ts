@@ -12,13 +12,23 @@ import { appends } from "./connection.ts";
 import type { KeptFile } from "./local-view.ts";
 import { RemoteDirectory, takeEntries } from "./remote-directory.ts";
 
+/** How a name in a leased directory came there. */
+const Name = {
+  /** Made by a post: nothing else is known of it. */
+  own: 0,
+  /** It was there, and may be taken away by a post. */
+  plain: 1,
+  /** It takes a call. */
+  other: 2,
+} as const;
+type Name = (typeof Name)[keyof typeof Name];
+
 /** A directory that only this program changes. */
 interface Leased {
   /** As the program spells it. */
   path: string;
   handle: number;
-  /** Its names; those that are `true` may be taken away by a post. */
-  names: Map<string, boolean>;
+  names: Map<string, Name>;
 }
 
 /** Answers that are kept of one directory; when there are more, all are forgotten. */
@@ -64,7 +74,7 @@ export class CachedDirectory extends RemoteDirectory {
 
   #closeLeased(handle: number): void {
     const { connection } = this;
-    if (!connection.view.postClose(handle)) connection.call(Operation.close, handle, 0);
+    connection.view.postClose(handle);
     connection.giveHandle(handle);
   }
 
@@ -175,7 +185,7 @@ export class CachedDirectory extends RemoteDirectory {
       connection.giveHandle(handle);
       return undefined;
     }
-    leased.names.set(name, true);
+    leased.names.set(name, Name.own);
     const file = CachedFile.opened(connection, handle, false, true);
     file.nonblock = options.nonblock;
     return file;
@@ -185,8 +195,10 @@ export class CachedDirectory extends RemoteDirectory {
     this.#look();
     const leased = this.#leasedFor(path);
     const name = nameOf(path);
-    if (leased?.names.get(name) === true && this.connection.view.postUnlink(leased.handle, name)) {
-      leased.names.delete(name);
+    const kind = leased?.names.get(name) ?? Name.other;
+    if (kind !== Name.other && this.connection.view.postUnlink(leased!.handle, name)) {
+      leased!.names.delete(name);
+      if (kind === Name.plain) this.connection.view.forgetLookUps();
       return 0;
     }
     return this.#changed(super.unlinkAt(path));
@@ -225,8 +237,10 @@ export class CachedDirectory extends RemoteDirectory {
       return undefined;
     }
     view.takeCredit(mailbox);
-    const names = new Map<string, boolean>();
-    for (const { name, inode } of takeEntries(mailbox.data, sizeBytes)) names.set(name, inode === 1n);
+    const names = new Map<string, Name>();
+    for (const { name, inode } of takeEntries(mailbox.data, sizeBytes)) {
+      names.set(name, inode === 1n ? Name.plain : Name.other);
+    }
     this.#look();
     const leased = { path: directory, handle, names };
     this.#leases.set(directory, leased);

@@ -150,7 +150,8 @@ export class CachedFile extends RemoteFile {
       return;
     }
     // A lock that goes with it may be waited for: the kernel has to hear of it now.
-    if (this.#wasLocked || !connection.view.postClose(handle)) this.call(Operation.close, 0);
+    if (this.#wasLocked) this.call(Operation.close, 0);
+    else connection.view.postClose(handle);
     connection.giveHandle(handle);
   }
 }

@@ -36,8 +36,6 @@ export class LocalView {
   /** In the order of their last use. */
   readonly #kept = new Set<KeptFile>();
   readonly #giveHandle: (handle: number) => void;
-  /** Handles that could not be closed yet: the kernel was behind. */
-  #unclosed: number[] = [];
   #number = NO_VIEW;
   #creditBytes = 0;
   #creditInodes = 0;
@@ -117,9 +115,8 @@ export class LocalView {
   }
 
   #close(handle: number): void {
-    const waiting = [...this.#unclosed, handle];
-    this.#unclosed = waiting.filter((one) => !this.postClose(one));
-    for (const one of waiting) if (!this.#unclosed.includes(one)) this.#giveHandle(one);
+    this.postClose(handle);
+    this.#giveHandle(handle);
   }
 
   /** False when it has to be called. */
@@ -127,8 +124,7 @@ export class LocalView {
     if (source.length > POST_BYTES_MAX) return false;
     const cost = creditOf(source.length);
     if (cost > this.#creditBytes) return false;
-    const room = this.#ring.begin(source.length);
-    if (room === undefined) return false;
+    const room = this.#begin(source.length);
     room.set(source);
     if (!this.#commit(this.#number, source.length, offset, Operation.write, handle, 0, 0, 0)) return false;
     this.#creditBytes -= cost;
@@ -158,19 +154,25 @@ export class LocalView {
     mode: number,
   ): boolean {
     const sizeBytes = utf8Length(name);
-    const room = this.#ring.begin(sizeBytes);
-    if (room === undefined) return false;
+    const room = this.#begin(sizeBytes);
     putText(room, 0, name);
     if (!this.#commit(this.#number, sizeBytes, 0, operation, directory, handle, flags, mode)) return false;
     this.attributesStamp++;
     return true;
   }
 
-  /** Nobody has to know what a close answers, whatever the view is. False when it has to be called. */
-  postClose(handle: number): boolean {
-    return (
-      this.#ring.begin(0) !== undefined && this.#commit(undefined, 0, 0, Operation.close, handle, 0, 0, 0)
-    );
+  /** Nobody has to know what a close answers, whatever the view is. */
+  postClose(handle: number): void {
+    this.#begin(0);
+    this.#commit(undefined, 0, 0, Operation.close, handle, 0, 0, 0);
+  }
+
+  #begin(sizeBytes: number): Uint8Array {
+    for (;;) {
+      const room = this.#ring.begin(sizeBytes);
+      if (room !== undefined) return room;
+      this.#ring.awaitRoom(this.#knock);
+    }
   }
 
   #commit(
