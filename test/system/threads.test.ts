@@ -114,6 +114,12 @@ describe("threads of a program", { timeout: 2 * TIMEOUT_MS }, () => {
     expect(`${files.readFileSync("/lines")}`.split("\n").sort().at(-1)).toBe("thread 02 line ");
   });
 
+  test("that start others without end are bounded, and others go on", async () => {
+    const bomb = run(["bomb"], { timeoutMs: 3000, limits: { threadsMax: 12 } });
+    expect(await run(["count", "2", "10"])).toEqual(fine("20\n"));
+    expect(await bomb).toMatchObject({ exitCode: 137, reason: "timeout" });
+  });
+
   test("have one log", async () => {
     const { container } = await setUp.engine.run(program, { args: ["again", "1", "3"], remove: false });
     const lines: string[] = [];
