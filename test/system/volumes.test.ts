@@ -85,6 +85,13 @@ describe.each(["worker", "kernel"] as const)("placement %s:", (placement) => {
     await engine.volumes.remove(name);
   });
 
+  test("a new one that was only read has been filled", async () => {
+    const name = `read-${placement}`;
+    expect(await run(["own", "/app/given/note"], [volume(name, "/app/given")])).toBe("0 12 bytes\n");
+    expect(await run(["get", "/data/note"], [volume(name, "/data")])).toBe("0 of the image\n");
+    await engine.volumes.remove(name);
+  });
+
   test("a new one may cover the program, which then comes from it", async () => {
     const name = `program-${placement}`;
     const mounts = [volume(name, "/app")];

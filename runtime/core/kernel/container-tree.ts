@@ -167,6 +167,7 @@ export function assembleTree(
     if (isNew && plan.whenEmpty === "copy") fill(tree, table.mounts.at(-1)!, plan);
   }
 
+  for (const { keeper } of fileSystems) keeper?.settle();
   return {
     root,
     table,
@@ -185,7 +186,8 @@ export function assembleTree(
 function fill(volume: FileSystem, mount: Mount, plan: MountPlan): void {
   const covered = mount.point;
   if (!(covered instanceof MemoryLink) || covered.type !== FileType.directory) return;
-  const failure = populate(volume, covered);
+  // At once, and whole: another image would fill it with something else.
+  const failure = populate(volume, covered) || (volume.keeper?.sync() ?? 0);
   if (failure === 0) return;
   const why = failure === -Errno.ENOSPC ? "it doesn't fit" : "it can't be read";
   throw new WpodError(

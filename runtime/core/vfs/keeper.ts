@@ -5,6 +5,11 @@ export interface Keeper {
   /** All that was done until now is there after a loss of power. A negative `Errno` when it may not be. */
   sync(): number;
   /**
+   * What was done until now would be done again: mount points, before a program runs. It isn't worth a file where there is
+   * none yet; the first change after it is, and takes it along.
+   */
+  settle(): void;
+  /**
    * Lets go of the files, so that another thread can go on with them: the state of the file system is taken after this.
    * @returns false: they don't have all that changed
    */

@@ -88,6 +88,8 @@ export class Spill implements ChunkStore, Keeper {
     return 0;
   }
 
+  settle(): void {}
+
   release(): boolean {
     this.close();
     return true;

@@ -103,6 +103,8 @@ export class Journal implements ChangeObserver, Keeper {
   /** Behind the last record there is something that is none; a later one that fits to the next would come to life. */
   #hasTail = false;
   #stepCount = 0;
+  /** All that changed would be done again. */
+  #isQuiet = false;
   #isClosed = false;
   #isBroken = false;
 
@@ -197,6 +199,7 @@ export class Journal implements ChangeObserver, Keeper {
   linked(link: MemoryLink): void {
     const { node } = link;
     const parent = link.parent!;
+    this.#isQuiet = false;
     this.#name(parent);
     const names = this.#names;
     names.u8(NameChange.link);
@@ -213,6 +216,7 @@ export class Journal implements ChangeObserver, Keeper {
   unlinked(link: MemoryLink, isReplaced: boolean): void {
     const { node } = link;
     const parent = link.parent!;
+    this.#isQuiet = false;
     this.#name(parent);
     const names = this.#names;
     names.u8(NameChange.unlink);
@@ -232,6 +236,7 @@ export class Journal implements ChangeObserver, Keeper {
 
   renamed(link: MemoryLink, fromParent: MemoryLink, fromName: string): void {
     const parent = link.parent!;
+    this.#isQuiet = false;
     this.#name(fromParent);
     this.#name(parent);
     const names = this.#names;
@@ -248,6 +253,7 @@ export class Journal implements ChangeObserver, Keeper {
 
   changed(node: MemoryNode): void {
     if (node.linkCount === 0 && node !== this.#fileSystem.root.node) return;
+    this.#isQuiet = false;
     this.#dirty.add(node);
     if (node.changeNs - this.#lastNs > PERIOD_NS || this.#data.isWasteful) this.#pause();
   }
@@ -324,7 +330,12 @@ export class Journal implements ChangeObserver, Keeper {
     return failure;
   }
 
+  settle(): void {
+    this.#isQuiet = this.#number === 0 && !this.#needsCheckpoint;
+  }
+
   release(): boolean {
+    this.#isQuiet = false;
     return this.close() === 0;
   }
 
@@ -346,7 +357,7 @@ export class Journal implements ChangeObserver, Keeper {
   /** One record, or a whole new journal where there is none to go on with. */
   #write(isDurable: boolean): number {
     if (this.#needsCheckpoint) return this.#startAnew();
-    if (this.#dirty.size === 0 && this.#names.sizeBytes === 0) return 0;
+    if (this.#isQuiet || (this.#dirty.size === 0 && this.#names.sizeBytes === 0)) return 0;
     const unstored = this.#store();
     if (unstored < 0) return unstored;
     if (isDurable) {
