@@ -7,11 +7,13 @@ import { Mailbox } from "../../runtime/core/ipc/mailbox.ts";
 import { NULL_SINK } from "../../runtime/core/kernel/buffer-stream.ts";
 import { Connection } from "../../runtime/core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../../runtime/core/kernel/remote/remote-directory.ts";
+import type { RemoteStream } from "../../runtime/core/kernel/remote/remote-file.ts";
+import { openRemotePipe } from "../../runtime/core/kernel/remote/remote-pipe.ts";
 import type { FilesSpec } from "../../runtime/core/kernel/spec.ts";
 import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenOptions } from "../../shim/abi/system.ts";
-import type { WatchReport } from "../fixtures/kernel-client/client-data.ts";
+import type { PipeReport, WatchReport } from "../fixtures/kernel-client/client-data.ts";
 import {
   CLIENT_PROCESS,
   type ClientThread,
@@ -61,17 +63,18 @@ afterAll(() => kernel[Symbol.asyncDispose]());
 
 /** A client in the test's own thread: each call waits for the kernel. */
 async function join() {
-  const seat = await kernel.seat(TREE, CLIENT_PROCESS);
+  const bell = new Bell();
+  const seat = await kernel.seat(TREE, CLIENT_PROCESS, bell);
   const { gate, client, mailbox } = seat.place as KernelPlace;
   const nothing = new StreamFile(0n, { sink: NULL_SINK });
   const connection = new Connection({
     mailbox: new Mailbox(mailbox),
     gate: new Gate(gate),
     client,
-    bell: new Bell(),
+    bell,
     stdio: [nothing, nothing, nothing],
   });
-  return { seat, connection, root: new RemoteDirectory(connection, connection.takeHandle()) };
+  return { seat, bell, connection, root: new RemoteDirectory(connection, connection.takeHandle()) };
 }
 
 /** What a client that was there all the time has to say. */
@@ -92,14 +95,15 @@ test(
   async () => {
     const watcher = await threads.start("watch", 7);
     const before = await kernel.counts();
-    const tasks = ["work", "work", "work", "block"] as const;
+    const tasks = ["work", "wait", "work", "block"] as const;
     let started = 0;
     const endOne = async () => {
       for (let index = started++; index < ENDED; index = started++) {
         const thread = await threads.start(tasks[index % tasks.length]!, index + 1);
         // The moment is what is tried: before its first call, and anywhere in its work.
-        const rounds = index % 5 === 0 ? 0 : Math.floor(Math.random() * 200);
-        while (Atomics.load(thread.control, 1) < Math.min(rounds, index % 4 === 3 ? 1 : rounds)) {
+        const roundsMax = index % 2 === 0 ? 200 : 2;
+        const rounds = index % 5 === 0 ? 0 : Math.floor(Math.random() * roundsMax);
+        while (Atomics.load(thread.control, 1) < rounds) {
           await new Promise((resolve) => setImmediate(resolve));
         }
         await thread.end();
@@ -113,8 +117,11 @@ test(
     expect(said.rounds).toBeGreaterThan(ENDED);
     expect(await kernel.counts()).toMatchObject({ trees: 1, clients: 0, open: 0 });
     expect(after.heapBytes - before.heapBytes).toBeLessThan(HEAP_GROWTH_BYTES_MAX);
-    // What only open handles of the dead held is free: the tree can be emptied, and filled again.
     const { seat, root } = await join();
+    // Some of them had a lock, and others waited for it.
+    const locked = root.openAt("shared/locked", CREATE);
+    expect(isFailure(locked) ? locked : locked.lock!("exclusive", false)).toBe(0);
+    // What only open handles of the dead held is free: the tree can be emptied, and filled again.
     expect(usableBytes(root)).toBeGreaterThan(200 * 1024 * 1024);
     await kernel.leave(seat);
   },
@@ -149,6 +156,36 @@ function removeAll(root: RemoteDirectory, path: string): void {
     if (name !== "shared") root.removeDirectoryAt(`${path}/${name}`);
   }
 }
+
+/** Two threads of a program, and a pipe between them. */
+const PIPED_BYTES = LONG ? 1_000_000_000 : 100_000_000;
+
+test(
+  "two threads send all that through a pipe, while another client works on files",
+  async () => {
+    const watcher = await threads.start("watch", 17);
+    const { seat, connection, bell } = await join();
+    const pipe = openRemotePipe(connection);
+    if (isFailure(pipe)) throw new Error(`pipe: ${pipe}`);
+    const [reader, writer] = [pipe.reader as RemoteStream, pipe.writer as RemoteStream];
+    const receiver = threads.startPeer(seat, bell, "receive", reader.handle);
+    const received = new Promise<PipeReport>((resolve, reject) => {
+      receiver.worker.once("message", resolve);
+      receiver.worker.once("error", reject);
+    });
+    const sender = threads.startPeer(seat, bell, "send", writer.handle, PIPED_BYTES);
+    sender.worker.once("error", (error) => expect.fail(String(error)));
+    expect(await received).toEqual({ sizeBytes: PIPED_BYTES, wrongCount: 0 });
+    const { rounds, wrong } = await report(watcher);
+    expect(wrong).toEqual([]);
+    // It was served all the time.
+    expect(rounds).toBeGreaterThan(1000);
+    await Promise.all([receiver.end(), sender.end()]);
+    await kernel.leave(seat);
+    expect(await kernel.counts()).toMatchObject({ clients: 0, open: 0 });
+  },
+  LONG ? 300_000 : 60_000,
+);
 
 describe("a client that stops", () => {
   test("between any two steps of a call doesn't stop its peers", async () => {
