@@ -16,6 +16,8 @@
  * between makes the kernel look again. A client that is ended anywhere has posted a call whole, or not at all.
  */
 
+import { takeText } from "./text.ts";
+
 const UNIT_BYTES = 128;
 const UNIT_COUNT = 4096;
 const UNIT_MASK = UNIT_COUNT - 1;
@@ -27,7 +29,6 @@ const WAITING = 2;
 /** Numbers and one position, before the bytes of a call. */
 const RECORD_HEADER_BYTES = 40;
 const REAL_OFFSET_BYTES = 32;
-const NUMBER_COUNT = 8;
 /** From here on the kernel should begin, while the client goes on. */
 const KNOCK_UNITS = UNIT_COUNT / 4;
 /** What stands at the end of the units when a call doesn't fit there. */
@@ -37,14 +38,17 @@ export const POST_RING_BYTES = UNITS_OFFSET_BYTES + UNIT_COUNT * UNIT_BYTES;
 /** Of one call: a quarter of what there is, so that the client writes one while the kernel reads another. */
 export const POST_BYTES_MAX = (UNIT_COUNT / 4) * UNIT_BYTES - RECORD_HEADER_BYTES;
 
-/** One call, as the kernel reads it. */
+/** One call, as the kernel reads it: only while it is done. */
 export interface Posted {
-  readonly numbers: Int32Array;
+  /** Those that were posted, by their place. */
+  number(index: number): number;
   readonly real: number;
-  readonly bytes: Uint8Array;
+  readonly sizeBytes: number;
+  bytes(): Uint8Array;
+  text(): string;
 }
 
-export class PostRing {
+export class PostRing implements Posted {
   readonly #words: Int32Array<SharedArrayBuffer>;
   readonly #numbers: Int32Array<SharedArrayBuffer>;
   readonly #view: DataView<SharedArrayBuffer>;
@@ -162,16 +166,30 @@ export class PostRing {
         this.#finish(tail);
         return;
       }
-      const from = done * UNIT_BYTES + RECORD_HEADER_BYTES;
-      perform({
-        numbers: this.#numbers.subarray(at, at + NUMBER_COUNT),
-        real: this.#view.getFloat64(done * UNIT_BYTES + REAL_OFFSET_BYTES, true),
-        bytes: this.#bytes.subarray(from, from + size),
-      });
+      this.sizeBytes = size;
+      perform(this);
       this.#finish((done + unitsOf(size)) & UNIT_MASK);
       if (((tail - this.#done) & UNIT_MASK) < UNIT_COUNT / 2) this.wake();
     }
     this.wake();
+  }
+
+  // The call that is done now.
+  sizeBytes = 0;
+
+  number(index: number): number {
+    const at = (this.#done * UNIT_BYTES) / 4;
+    return this.#numbers[index === 0 ? at : at + 1 + index]!;
+  }
+  get real(): number {
+    return this.#view.getFloat64(this.#done * UNIT_BYTES + REAL_OFFSET_BYTES, true);
+  }
+  bytes(): Uint8Array {
+    const from = this.#done * UNIT_BYTES + RECORD_HEADER_BYTES;
+    return this.#bytes.subarray(from, from + this.sizeBytes);
+  }
+  text(): string {
+    return takeText(this.#bytes, this.#done * UNIT_BYTES + RECORD_HEADER_BYTES, this.sizeBytes);
   }
 
   #finish(done: number): void {

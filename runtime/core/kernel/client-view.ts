@@ -128,9 +128,9 @@ export class ClientView {
     this.#space = undefined;
   }
 
-  /** Nothing can reach it any more. */
+  /** An open description of it goes. */
   forget(node: MemoryNode): void {
-    if (this.#written.delete(node)) node.holder = undefined;
+    if (node.holder === this && node.openCount <= 1 && this.#written.delete(node)) node.holder = undefined;
   }
 }
 

@@ -135,42 +135,44 @@ export class KernelClient implements Poster {
 
   /** A call that the client doesn't wait for. It could not fail when it was posted. */
   performPosted(call: Posted): void {
-    this.#views.posting(() => this.#performPosted(call));
+    const before = this.#views.beginPosted();
+    if (this.#performPosted(call) < 0) this.failedPosts++;
+    this.#views.endPosted(before);
   }
 
-  #performPosted({ numbers, real, bytes }: Posted): void {
-    const handle = numbers[2]!;
+  #performPosted(call: Posted): number {
+    const handle = call.number(1);
     const file = this.handles.get(handle);
-    if (file === undefined) {
-      this.failedPosts++;
-      return;
-    }
-    let answer = 0;
-    switch (numbers[0]) {
+    if (file === undefined) return -Errno.EBADF;
+    switch (call.number(0)) {
       case Operation.close:
-        this.handles.close(handle);
-        break;
-      case Operation.write:
-        this.view.spend(creditOf(bytes.length), 0);
-        answer = Number.isSafeInteger(real) ? file.writeAt(bytes, real) : -Errno.EINVAL;
-        break;
+        this.#close(handle, file);
+        return 0;
+      case Operation.write: {
+        this.view.spend(creditOf(call.sizeBytes), 0);
+        const { real } = call;
+        return Number.isSafeInteger(real) ? file.writeAt(call.bytes(), real) : -Errno.EINVAL;
+      }
       case Operation.openAt:
         this.view.spend(creditOf(0), 1);
-        answer = this.#createPosted(file, numbers, takeText(bytes, 0, bytes.length));
-        break;
+        return this.#createPosted(file, call);
       case Operation.unlinkAt:
-        answer = file.unlinkAt(takeText(bytes, 0, bytes.length));
-        break;
+        return file.unlinkAt(call.text());
       default:
-        answer = -Errno.ENOSYS;
+        return -Errno.ENOSYS;
     }
-    if (answer < 0) this.failedPosts++;
   }
 
-  #createPosted(directory: OpenFile, numbers: Int32Array, name: string): number {
-    const handle = numbers[3]!;
+  #close(handle: number, file: OpenFile): void {
+    if (file instanceof MemoryFile) this.view.forget(file.node);
+    this.handles.close(handle);
+  }
+
+  #createPosted(directory: OpenFile, call: Posted): number {
+    const handle = call.number(2);
+    const name = call.text();
     if (name.includes("\0") || this.handles.has(handle)) return -Errno.EINVAL;
-    const file = directory.openAt(name, unpackOpenFlags(numbers[4]!, numbers[5]! & MODE_MASK));
+    const file = directory.openAt(name, unpackOpenFlags(call.number(3), call.number(4) & MODE_MASK));
     if (isFailure(file)) return file;
     this.handles.set(handle, file);
     if (file instanceof MemoryFile) this.view.leaseFile(file.node);
@@ -188,7 +190,7 @@ export class KernelClient implements Poster {
     const flags = numbers[Place.flags]!;
     switch (operation) {
       case Operation.close:
-        this.handles.close(numbers[Place.handle]!);
+        this.#close(numbers[Place.handle]!, file);
         return 0;
       case Operation.read:
         return this.#read(file, flags);
@@ -503,12 +505,17 @@ export class KernelClient implements Poster {
     const { data } = this.mailbox;
     const view = new DataView(data.buffer, data.byteOffset, TRANSFER_BYTES_MAX);
     let at = 0;
+    let isWhole = true;
     const failure = directory.readDirectory(cookie, (next, inode, type, name) => {
       // A unit of UTF-16 takes three bytes at most.
-      if (at + ENTRY_HEADER_BYTES + name.length * 3 > TRANSFER_BYTES_MAX) return false;
+      if (at + ENTRY_HEADER_BYTES + name.length * 3 > TRANSFER_BYTES_MAX) {
+        isWhole = false;
+        return false;
+      }
       at += putEntry(data, view, at, next, inode, type, name);
       return true;
     });
+    this.mailbox.numbers[Place.flags] = isWhole ? CallFlag.end : 0;
     return failure < 0 ? failure : at;
   }
 }

@@ -61,15 +61,15 @@ export class Views implements ChangeObserver {
     }
   }
 
-  /** What is done now was posted: whoever posted it knows what it does to its leases. */
-  posting(work: () => void): void {
+  /** What is done now was posted: whoever posted it knows what it does to its leases. Answers what `endPosted` is to be told. */
+  beginPosted(): boolean {
     const before = this.#isPosted;
     this.#isPosted = true;
-    try {
-      work();
-    } finally {
-      this.#isPosted = before;
-    }
+    return before;
+  }
+
+  endPosted(before: boolean): void {
+    this.#isPosted = before;
   }
 
   /** Who takes this for granted has to look again. */

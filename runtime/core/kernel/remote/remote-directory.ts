@@ -36,9 +36,10 @@ interface Entry {
 const NO_ENTRIES: readonly Entry[] = [];
 
 export class RemoteDirectory extends RemoteHandle {
-  /** What the kernel told of its entries, from `#from` on. */
+  /** What the kernel told last of its entries; where a reader stopped; and whether there are no more behind them. */
   #entries: readonly Entry[] = NO_ENTRIES;
-  #from = -1;
+  #place = 0;
+  #isWhole = false;
 
   constructor(connection: Connection, handle: number) {
     super(connection, handle, FileType.directory);
@@ -151,32 +152,47 @@ export class RemoteDirectory extends RemoteHandle {
   }
 
   override readDirectory(cookie: number, sink: DirEntrySink): number {
-    let next = cookie;
+    let place = this.#placeOf(cookie);
+    let at = cookie;
     for (;;) {
-      const batch = this.#batch(next);
-      if (isFailure(batch)) return batch;
-      if (batch.length === 0) return 0;
-      for (const entry of batch) {
-        if (!sink(entry.next, entry.inode, entry.type, entry.name)) return 0;
-        next = entry.next;
+      if (place < 0) {
+        const failure = this.#ask(at);
+        if (failure < 0) return failure;
+        place = 0;
       }
+      const entries = this.#entries;
+      for (let index = place; index < entries.length; index++) {
+        const entry = entries[index]!;
+        if (!sink(entry.next, entry.inode, entry.type, entry.name)) {
+          this.#place = index;
+          return 0;
+        }
+        at = entry.next;
+      }
+      this.#place = entries.length;
+      if (this.#isWhole) return 0;
+      place = -1;
     }
   }
 
-  /** Entries from a cookie on. From the start they are always asked for anew, as after `rewinddir`. */
-  #batch(cookie: number): readonly Entry[] | Failure {
-    if (cookie !== 0) {
-      if (cookie === this.#from) return this.#entries;
-      const index = this.#entries.findIndex((entry) => entry.next === cookie);
-      if (index >= 0 && index + 1 < this.#entries.length) return this.#entries.slice(index + 1);
-    }
+  /** Which of the entries here follows a cookie; -1: the kernel has to be asked, as always from the start, like `rewinddir`. */
+  #placeOf(cookie: number): number {
+    if (cookie === 0) return -1;
+    // Readers go on where they stopped.
+    const place = this.#place;
+    if (place > 0 && this.#entries[place - 1]?.next === cookie) return place;
+    const index = this.#entries.findIndex((entry) => entry.next === cookie);
+    return index < 0 ? -1 : index + 1;
+  }
+
+  #ask(cookie: number): number {
     const { mailbox } = this.connection;
     mailbox.reals[Real.offset] = cookie;
     const sizeBytes = this.call(Operation.readDirectory, 0);
     if (sizeBytes < 0) return sizeBytes;
-    this.#from = cookie;
     this.#entries = takeEntries(mailbox.data, sizeBytes);
-    return this.#entries;
+    this.#isWhole = (mailbox.numbers[Place.flags]! & CallFlag.end) !== 0;
+    return 0;
   }
 }
 
