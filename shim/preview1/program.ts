@@ -101,9 +101,9 @@ function trapOf(thrown: unknown): ProgramOutcome | undefined {
 
 /**
  * What JavaScript says where a number meets a bigint: V8 links a function of ours to an import of any type, and a module
- * may say that it takes an `i64` for a descriptor, or gives two results. Numbers have no other way to be refused.
+ * may say that it takes an `i64` or a struct of its own for a descriptor, or gives two results. Numbers have no other way to be refused.
  */
-const CONVERSION = /BigInt|is not iterable|multi-return/;
+const CONVERSION = /BigInt|object to primitive|is not iterable|multi-return/;
 
 function describe(thrown: unknown): string {
   return thrown instanceof Error ? `${thrown.message}\n${thrown.stack ?? ""}` : String(thrown);

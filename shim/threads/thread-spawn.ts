@@ -23,6 +23,6 @@ export const THREADS: readonly Syscall[] = [
     name: "thread-spawn",
     level: "full",
     note: "A thread is a worker with an instance of its own.",
-    bind: (guest) => (startArg: number) => threadSpawn(guest, startArg),
+    bind: (guest) => (startArg: number) => threadSpawn(guest, startArg | 0),
   },
 ];

@@ -74,7 +74,8 @@ const cases: readonly { name: string; plan: ModulePlan; ends: Ending }[] = [
   { name: "a table called memory", plan: exiting({ tables: [{ minimum: 1 }], exports: [{ name: "memory", kind: "table", index: 0 }] }), ends: { exitCode: 3 } },
   { name: "a memory of 64-bit addresses", plan: exiting({ memories: [{ minimum: 1, maximum: 2, memory64: true }], exports: [memory] }), ends: { exitCode: 3 } },
   { name: "a shared memory", plan: filling({ memories: [{ minimum: 1, maximum: 2, shared: true }], functions: [{ type: 0, body: fills }], exports: [entry(2), memory] }), ends: { exitCode: 0 } },
-  { name: "an imported memory", plan: notFunction({ module: "env", name: "memory", kind: "memory", limits: { minimum: 1 } }), ends: { code: "PROGRAM_IMPORTS" } },
+  { name: "an imported memory", plan: notFunction({ module: "env", name: "memory", kind: "memory", limits: { minimum: 1 } }), ends: { exitCode: 0 } },
+  { name: "two imported memories", plan: { ...starting(NOTHING, []), imports: ["a", "b"].map((name) => ({ module: "env", name, kind: "memory", limits: { minimum: 1 } })) }, ends: { code: "PROGRAM_IMPORTS" } },
   { name: "a global in place of a function", plan: notFunction({ module: WASI, name: "fd_write", kind: "global", type: "i32", mutable: false }), ends: { code: "PROGRAM_IMPORTS" } },
   { name: "a table in place of a function", plan: notFunction({ module: WASI, name: "fd_write", kind: "table", limits: { minimum: 1 } }), ends: { code: "PROGRAM_IMPORTS" } },
   { name: "an exception in place of a function", plan: notFunction({ module: WASI, name: "fd_write", kind: "tag", type: 0 }), ends: { code: "PROGRAM_IMPORTS" } },
@@ -114,4 +115,27 @@ test.each(cases)("$name", async ({ plan, ends }) => {
   );
   if ("code" in ends) await expect(run).rejects.toMatchObject(ends);
   else expect(await run).toMatchObject({ reason: undefined, ...ends });
+});
+
+/** `(type (struct))`, a function of WASI that takes what `body` makes, and a `_start` that calls it. */
+const referring = (parameter: number, body: readonly number[]) => [
+  ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 11, 3, 0x5f, 0, 0x60, 1, parameter, 1, 0x7f, 0x60, 0, 0],
+  ...[2, 35, 1, 22, ...Buffer.from(WASI), 8, ...Buffer.from("fd_close"), 0, 1],
+  ...[3, 2, 1, 2],
+  ...[7, 14, 2, 6, ...Buffer.from("_start"), 0, 1, 1, 0x66, 0, 0],
+  ...[10, body.length + 7, 1, body.length + 5, 0, ...body, CALL, 0, DROP, END],
+];
+
+test.each([
+  { name: "a null", bytes: referring(0x6f, [0xd0, 0x6f]), ends: { exitCode: 0 } },
+  { name: "a function of WASI itself", bytes: referring(0x70, [0xd2, 0]), ends: { exitCode: 0 } },
+  {
+    name: "a struct",
+    bytes: referring(0x6f, [0xfb, 0, 0, 0xfb, 0x1b]),
+    ends: { exitCode: 134, reason: OTHER_TYPES },
+  },
+])("$name in the place of a descriptor", async ({ bytes, ends }) => {
+  const run = setUp.engine.run({ wasm: Uint8Array.from(bytes), name: "hostile.wasm" }, { timeoutMs: 20_000 });
+  expect(await run).toMatchObject({ reason: undefined, ...ends });
 });
