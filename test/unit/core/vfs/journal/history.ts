@@ -2,7 +2,9 @@
 import * as fc from "fast-check";
 import { FileSystem } from "../../../../../runtime/core/vfs/file-system.ts";
 import { type Journal, openJournal } from "../../../../../runtime/core/vfs/journal/journal.ts";
+import type { MemoryNode } from "../../../../../runtime/core/vfs/memory-node.ts";
 import { MountTable } from "../../../../../runtime/core/vfs/mount-table.ts";
+import { buffersOf, restoreSnapshot, takeSnapshot } from "../../../../../runtime/core/vfs/snapshot.ts";
 import type { StoreFolder } from "../../../../../runtime/core/vfs/store-folder.ts";
 import { FileType } from "../../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type Stat } from "../../../../../shim/abi/system.ts";
@@ -77,6 +79,28 @@ export function openKept(
     growthBytesMin: rebuildBytes,
   });
   return { fileSystem, journal, root: new MountTable(fileSystem).openRoot(ROOT), clock };
+}
+
+/** As when a program's files go to another thread: the state goes along, and the folder is opened there. */
+export function moveKept(
+  kept: Kept,
+  folder: StoreFolder,
+  open: readonly MemoryNode[] = [],
+): Kept & { nodes: readonly MemoryNode[] } {
+  const isWritten = kept.journal.release();
+  const state = takeSnapshot(kept.fileSystem, open);
+  const moved = structuredClone(state, { transfer: buffersOf(state) });
+  const fileSystem = new FileSystem({
+    layers,
+    nowNs: () => ++kept.clock.ns,
+    device: 1n,
+    bytesMax: 4e6,
+    inodesMax: 1000,
+  });
+  const { nodes } = restoreSnapshot(fileSystem, moved);
+  const options = { identity: "one", residentBytesMax: 300_000, deadBytesMin: 500, growthBytesMin: 500 };
+  const journal = openJournal(fileSystem, folder, options, { nodes, isWritten });
+  return { fileSystem, journal, root: new MountTable(fileSystem).openRoot(ROOT), clock: kept.clock, nodes };
 }
 
 let fillByte = 0;

@@ -4,9 +4,10 @@ import { describe, expect, test } from "vitest";
 import { WpodError } from "../../../../../runtime/core/error.ts";
 import { crc32 } from "../../../../../runtime/core/vfs/journal/crc32.ts";
 import { decodeFrame, decodeHeader } from "../../../../../runtime/core/vfs/journal/frame.ts";
+import type { MemoryFile } from "../../../../../runtime/core/vfs/memory-file.ts";
 import { Errno } from "../../../../../shim/abi/errno.ts";
 import { openPath, readText } from "../inspect.ts";
-import { apply, fingerprint, type Operation, openKept, operation } from "./history.ts";
+import { apply, fingerprint, moveKept, type Operation, openKept, operation } from "./history.ts";
 import { cutFolder, folderAfter, RecordedFolder } from "./recorded-folder.ts";
 
 const isLong = process.env.WPOD_TEST_LONG === "1";
@@ -138,6 +139,48 @@ describe("a run that was killed", () => {
       ),
       { numRuns: RUNS * 3 },
     );
+  });
+});
+
+describe("a move to another thread", () => {
+  test("changes nothing that is seen, and what comes after it is kept as before", () => {
+    fc.assert(
+      fc.property(
+        fc.array(operation, { minLength: 1, maxLength: 20 }),
+        fc.array(operation, { minLength: 1, maxLength: 20 }),
+        fc.constantFrom(1 << 20, 50),
+        (operations, later, rebuildBytes) => {
+          const folder = new RecordedFolder();
+          const before = openKept(folder, 300_000, "one", rebuildBytes);
+          for (const one of operations) apply(before, one);
+          const look = fingerprint(before);
+          const after = moveKept(before, folder);
+          expect(fingerprint(after)).toBe(look);
+          for (const one of later) apply(after, one);
+          const last = fingerprint(after);
+          expect(after.journal.close()).toBe(0);
+          expect(fingerprint(openKept(folder))).toBe(last);
+        },
+      ),
+      { numRuns: RUNS * 5 },
+    );
+  });
+
+  test("takes along what is open and has no name, also what of it is on disk alone", () => {
+    const folder = new RecordedFolder();
+    const before = openKept(folder, 300_000);
+    const file = openPath(before.root, "f", { create: true, write: true, read: true }) as MemoryFile;
+    const piece = new Uint8Array(200_000);
+    for (let count = 0; count < 5; count++) file.write(piece.fill(count + 1));
+    before.root.unlinkAt("f");
+    const after = moveKept(before, folder, [file.node]);
+    const { content } = after.nodes.find(({ ino }) => ino === file.node.ino)!;
+    for (let count = 0; count < 5; count++) {
+      expect(content!.read(piece, count * piece.length)).toBe(piece.length);
+      expect(piece.every((byte) => byte === count + 1)).toBe(true);
+    }
+    expect(after.journal.close()).toBe(0);
+    expect(openKept(folder).fileSystem.usage()).toEqual({ bytes: 0, inodes: 0 });
   });
 });
 
