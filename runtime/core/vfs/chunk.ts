@@ -14,7 +14,7 @@ export interface Piece {
 
 export interface Chunk {
   /** Behind `extent` they are zero. Shorter than `extent`: not in memory. Belongs to the chunk, or is a part of a larger buffer that nobody writes to. */
-  bytes: Uint8Array<ArrayBuffer>;
+  bytes: Uint8Array;
   /** Bytes that were written, from the start of the chunk to the last one. */
   extent: number;
   /** What it takes of the space; at least `extent` and `costMin`. */
@@ -32,17 +32,12 @@ export interface Chunk {
 }
 
 /** What chunks have in place of bytes when they have none, or none in memory. */
-export const NO_BYTES = new Uint8Array(0);
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** What chunks have that were never on disk: shared, since most are. */
 export const NO_PIECES: Piece[] = [];
 
-export function makeChunk(
-  bytes: Uint8Array<ArrayBuffer>,
-  extent: number,
-  charged: number,
-  costMin: number,
-): Chunk {
+export function makeChunk(bytes: Uint8Array, extent: number, charged: number, costMin: number): Chunk {
   return {
     bytes,
     extent,

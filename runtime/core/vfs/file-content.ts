@@ -154,7 +154,7 @@ export class FileContent {
         return -Errno.ENOSPC;
       }
       if (end > chunk.bytes.length) {
-        const failure = grow(chunk, end, index, pages);
+        const failure = grow(chunk, end, index, this.#space);
         if (failure < 0) {
           this.#space.bytes -= chunk.charged - charged;
           chunk.charged = charged;
@@ -207,7 +207,7 @@ export class FileContent {
     const lowerBytes = Math.min(CHUNK_BYTES, this.#lowerEnd - start);
     if (lowerBytes > 0 && (inChunk > 0 || count < lowerBytes)) {
       if (this.#space.bytesMax - this.#space.bytes < lowerBytes) return -Errno.ENOSPC;
-      const refused = grow(chunk, Math.max(lowerBytes, inChunk + count), index, pages);
+      const refused = grow(chunk, Math.max(lowerBytes, inChunk + count), index, this.#space);
       if (refused < 0) return refused;
       const failure = this.lower!.read(chunk.bytes.subarray(0, lowerBytes), start);
       if (failure < 0) {
@@ -369,6 +369,7 @@ export class FileContent {
 
   #dropChunk(index: number, chunk: Chunk): void {
     this.#space.pages?.drop(chunk);
+    this.#space.memory.give(chunk.bytes);
     if (index === 0) this.#first = undefined;
     else this.#rest?.delete(index);
   }
@@ -385,7 +386,7 @@ export class FileContent {
 }
 
 /** The first buffer of a small file is exact; then it doubles, up to a chunk. A chunk that follows a full one is whole at once. Answers 0, or what the page cache said. */
-function grow(chunk: Chunk, end: number, index: number, pages: PageCache | undefined): number {
+function grow(chunk: Chunk, end: number, index: number, { pages, memory }: Space): number {
   const old = chunk.bytes;
   let capacity = end;
   if (old.length > 0) capacity = Math.max(end, GROWN_BYTES_MIN, Math.min(CHUNK_BYTES, old.length * 2));
@@ -394,9 +395,10 @@ function grow(chunk: Chunk, end: number, index: number, pages: PageCache | undef
     const failure = pages.reserve(capacity - old.length, chunk);
     if (failure < 0) return failure;
   }
-  const bytes = pages === undefined ? new Uint8Array(capacity) : pages.allocate(capacity);
+  const bytes = pages === undefined ? memory.take(capacity) : pages.allocate(capacity);
   if (chunk.extent > 0) bytes.set(chunk.extent === old.length ? old : old.subarray(0, chunk.extent));
   chunk.bytes = bytes;
+  memory.give(old);
   pages?.grown(chunk, old.length);
   return 0;
 }

@@ -6,6 +6,7 @@
  */
 import { assert } from "../error.ts";
 import { CHUNK_BYTES, type Chunk, NO_BYTES, NO_PIECES, type Piece } from "./chunk.ts";
+import { type ChunkMemory, OWN_MEMORY } from "./chunk-memory.ts";
 
 /** Where chunks are that aren't in memory. Answers are 0, or a negative `Errno`. */
 export interface ChunkStore {
@@ -25,10 +26,12 @@ export class PageCache {
   readonly residentBytesMax: number;
   /** Contents note which chunks changed, for a journal. */
   readonly isRecorded: boolean;
+  /** Of the chunks. */
+  memory: ChunkMemory = OWN_MEMORY;
   readonly #store: ChunkStore;
   readonly #ring: Chunk[] = [];
   #hand = 0;
-  readonly #spares: Uint8Array<ArrayBuffer>[] = [];
+  readonly #spares: Uint8Array[] = [];
 
   constructor(store: ChunkStore, residentBytesMax: number, isRecorded: boolean) {
     this.#store = store;
@@ -37,12 +40,12 @@ export class PageCache {
   }
 
   /** A buffer of zeros. Counted when the chunk that gets it is `kept`. */
-  allocate(sizeBytes: number): Uint8Array<ArrayBuffer> {
+  allocate(sizeBytes: number): Uint8Array {
     if (sizeBytes === CHUNK_BYTES) {
       const spare = this.#spares.pop();
       if (spare !== undefined) return spare.fill(0);
     }
-    return new Uint8Array(sizeBytes);
+    return this.memory.take(sizeBytes);
   }
 
   /**
@@ -79,6 +82,7 @@ export class PageCache {
     chunk.bytes = NO_BYTES;
     const isWhole = bytes.length === CHUNK_BYTES && bytes.buffer.byteLength === CHUNK_BYTES;
     if (isWhole && this.#spares.length < SPARE_COUNT_MAX) this.#spares.push(bytes);
+    else this.memory.give(bytes);
   }
 
   /**
@@ -91,7 +95,10 @@ export class PageCache {
     const bytes = this.allocate(chunk.extent);
     if (!isOverwritten) {
       const unread = this.#store.fetch(chunk, bytes);
-      if (unread < 0) return unread;
+      if (unread < 0) {
+        this.memory.give(bytes);
+        return unread;
+      }
     }
     chunk.bytes = bytes;
     this.keep(chunk);

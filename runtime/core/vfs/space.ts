@@ -1,4 +1,5 @@
 /** What a tree may hold, and what it holds: the quota of its bytes and names, and what of it is in memory. */
+import { type ChunkMemory, OWN_MEMORY } from "./chunk-memory.ts";
 import type { PageCache } from "./page-cache.ts";
 
 export class Space {
@@ -9,6 +10,9 @@ export class Space {
   inodes = 0;
   /** Undefined: all is in memory, and nothing on disk. */
   pages: PageCache | undefined = undefined;
+
+  /** Of chunks. */
+  memory: ChunkMemory = OWN_MEMORY;
 
   constructor(bytesMax: number, inodesMax: number) {
     this.bytesMax = bytesMax;

@@ -128,7 +128,7 @@ function writeChunk(writer: ByteWriter, index: number, chunk: Chunk, buffers: Bu
     writePieces(writer, pieces);
   } else if (extent === 0) {
     writer.u8(Form.none);
-  } else if (extent < INLINE_BYTES_MAX || bytes.length !== bytes.buffer.byteLength) {
+  } else if (extent < INLINE_BYTES_MAX || !isOwn(bytes)) {
     writer.u8(Form.inline);
     writer.bytes(bytes.subarray(0, extent));
   } else {
@@ -136,6 +136,11 @@ function writeChunk(writer: ByteWriter, index: number, chunk: Chunk, buffers: Bu
     writer.u32(buffers.length);
     buffers.push(bytes);
   }
+}
+
+/** It can be handed over: it is all of its buffer, which is nobody else's. */
+function isOwn(bytes: Uint8Array): bytes is Uint8Array<ArrayBuffer> {
+  return bytes.buffer instanceof ArrayBuffer && bytes.length === bytes.buffer.byteLength;
 }
 
 function writePieces(writer: ByteWriter, pieces: readonly Piece[]): void {

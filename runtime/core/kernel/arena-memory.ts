@@ -1,0 +1,92 @@
+/**
+ * Whole chunks of files in shared memory, so that clients read them where they are. A slot that a client knows of isn't given
+ * to another file before the client's view has expired.
+ */
+import { assert } from "../error.ts";
+import { CHUNK_BYTES } from "../vfs/chunk.ts";
+import type { ChunkMemory } from "../vfs/chunk-memory.ts";
+
+/** One buffer; it goes to a client once. */
+const SLOT_COUNT = 64;
+
+interface Arena {
+  readonly id: number;
+  readonly buffer: SharedArrayBuffer;
+  readonly free: number[];
+  /** By slot: clients that know of it, a bit each. */
+  readonly watchers: Int32Array;
+  /** By slot: it was used before, and is not zero. */
+  readonly isUsed: Uint8Array;
+}
+
+/** Where a chunk is in shared memory. */
+export interface ArenaPlace {
+  readonly id: number;
+  readonly buffer: SharedArrayBuffer;
+  readonly offsetBytes: number;
+}
+
+export class ArenaMemory implements ChunkMemory {
+  readonly #arenas = new Map<ArrayBufferLike, Arena>();
+  readonly #expire: (watchers: number) => void;
+  #open: Arena | undefined = undefined;
+  #nextId = 0;
+
+  /** @param expire has the views of these clients expire */
+  constructor(expire: (watchers: number) => void) {
+    this.#expire = expire;
+  }
+
+  /** What is not a whole chunk is this thread's own: it is small, or about to grow. */
+  take(sizeBytes: number): Uint8Array {
+    if (sizeBytes !== CHUNK_BYTES) return new Uint8Array(sizeBytes);
+    const arena = this.#withRoom();
+    const slot = arena.free.pop()!;
+    const bytes = new Uint8Array(arena.buffer, slot * CHUNK_BYTES, CHUNK_BYTES);
+    if (arena.isUsed[slot] === 1) bytes.fill(0);
+    arena.isUsed[slot] = 1;
+    return bytes;
+  }
+
+  #withRoom(): Arena {
+    if (this.#open !== undefined && this.#open.free.length > 0) return this.#open;
+    for (const arena of this.#arenas.values()) {
+      if (arena.free.length === 0) continue;
+      this.#open = arena;
+      return arena;
+    }
+    const arena: Arena = {
+      id: this.#nextId++,
+      buffer: new SharedArrayBuffer(SLOT_COUNT * CHUNK_BYTES),
+      free: Array.from({ length: SLOT_COUNT }, (_, index) => SLOT_COUNT - 1 - index),
+      watchers: new Int32Array(SLOT_COUNT),
+      isUsed: new Uint8Array(SLOT_COUNT),
+    };
+    this.#arenas.set(arena.buffer, arena);
+    this.#open = arena;
+    return arena;
+  }
+
+  give(bytes: Uint8Array): void {
+    const arena = this.#arenas.get(bytes.buffer);
+    if (arena === undefined) return;
+    const slot = bytes.byteOffset / CHUNK_BYTES;
+    assert(!arena.free.includes(slot), "a slot is given back once");
+    const watchers = arena.watchers[slot]!;
+    if (watchers !== 0) {
+      arena.watchers[slot] = 0;
+      this.#expire(watchers);
+    }
+    arena.free.push(slot);
+    // One is kept for the next file; the memory of others goes back when their clients have gone, too.
+    if (arena.free.length === SLOT_COUNT && arena !== this.#open) this.#arenas.delete(arena.buffer);
+  }
+
+  /** Where a client may read these bytes, from now on until its view expires. Undefined: nowhere. */
+  show(bytes: Uint8Array, watcher: number): ArenaPlace | undefined {
+    const arena = this.#arenas.get(bytes.buffer);
+    if (arena === undefined) return undefined;
+    arena.watchers[bytes.byteOffset / CHUNK_BYTES]! |= watcher;
+    return { id: arena.id, buffer: arena.buffer, offsetBytes: bytes.byteOffset };
+  }
+}

@@ -1,0 +1,13 @@
+/** Where the bytes of chunks are that are in memory: this thread's own, or what several threads see. */
+
+export interface ChunkMemory {
+  /** Zeros. */
+  take(sizeBytes: number): Uint8Array;
+  /** Nobody here looks at it any more. */
+  give(bytes: Uint8Array): void;
+}
+
+export const OWN_MEMORY: ChunkMemory = {
+  take: (sizeBytes) => new Uint8Array(sizeBytes),
+  give() {},
+};
