@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ContainerTree } from "../../../../runtime/core/kernel/container-tree.ts";
-import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
+import { FileSystem, type Layer } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../../../shim/abi/system.ts";
@@ -13,6 +13,7 @@ import {
   type ModelOpenOptions,
   TreeModel,
 } from "../../../fixtures/tree-model.ts";
+import { makeLayer } from "../vfs/layer-fixture.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const CLIENTS = 8;
@@ -109,18 +110,23 @@ class Client {
   readonly #here: KernelHere;
   readonly #table: MountTable;
   readonly #model: TreeModel;
+  readonly #layer: Layer | undefined;
   #root: OpenFile;
   #client: number;
   #slots: { file: OpenFile; open: ModelOpen }[] = [];
   #listing: Listing | undefined;
 
-  constructor(here: KernelHere, table: MountTable, model: TreeModel) {
+  constructor(here: KernelHere, table: MountTable, model: TreeModel, layer: Layer | undefined) {
     this.#here = here;
     this.#table = table;
     this.#model = model;
-    const joined = here.join(table.openRoot(SUPERUSER));
-    this.#root = joined.root;
-    this.#client = joined.client;
+    this.#layer = layer;
+    [this.#root, this.#client] = this.#join();
+  }
+
+  #join(): [root: OpenFile, client: number] {
+    const { root, client } = this.#here.join(this.#table.openRoot(SUPERUSER), 1024, () => this.#layer?.blob);
+    return [root, client];
   }
 
   perform(step: Operation, serial: number): void {
@@ -282,9 +288,7 @@ class Client {
     if (this.#listing !== undefined) this.#model.endList(this.#listing.model);
     this.#slots = [];
     this.#listing = undefined;
-    const joined = this.#here.join(this.#table.openRoot(SUPERUSER));
-    this.#root = joined.root;
-    this.#client = joined.client;
+    [this.#root, this.#client] = this.#join();
   }
 
   /** Everything that is open can be read as it is in the model. */
@@ -304,9 +308,30 @@ class Client {
   }
 }
 
-test(
-  "every answer is what the model says, for whichever client, in whatever order",
-  () => {
+/** What an image has, and how large. */
+const LAYER_FILES = { a: 10, b: 5000, "d/a": 300_000, "d/b": 0, "e/a": 100 };
+const LAYER_DIRECTORIES = ["d", "e"];
+const layerByte = (index: number) => (index * 13) % 241;
+
+function makeImage(model: TreeModel): Layer {
+  for (const path of LAYER_DIRECTORIES) model.makeDirectory(path);
+  const files = Object.entries(LAYER_FILES).map(([path, length]) => {
+    const content = Uint8Array.from({ length }, (_, index) => layerByte(index));
+    const made = model.open(path, { ...NOTHING_MADE, write: true, create: true });
+    if (typeof made !== "number") model.write(made, content);
+    return { path, content, mode: 0o666 };
+  });
+  const directories = ["", ...LAYER_DIRECTORIES].map((path) => ({
+    path,
+    type: "directory" as const,
+    mode: 0o777,
+  }));
+  return makeLayer({ entries: [...directories, ...files] });
+}
+
+test.each(["nothing", "an image's files"])(
+  "in a tree that has %s, every answer is what the model says, for whichever client, in whatever order",
+  (content) => {
     // Several steps of one client before another has its turn: so that it comes to count on something. Half of them only look,
     // since whoever changes names forgets what it knew.
     const turn = fc.oneof(
@@ -324,11 +349,13 @@ test(
     fc.assert(
       fc.property(turns, (history) => {
         const here = new KernelHere();
-        const fileSystem = new FileSystem({ nowNs: () => 0n, device: 1n, rootMode: 0o777 });
+        const model = new TreeModel();
+        const layer = content === "nothing" ? undefined : makeImage(model);
+        const layers = layer === undefined ? [] : [layer];
+        const fileSystem = new FileSystem({ nowNs: () => 0n, device: 1n, rootMode: 0o777, layers });
         const table = new MountTable(fileSystem);
         here.kernel.addTree("tree", treeOf(fileSystem, table));
-        const model = new TreeModel();
-        const clients = Array.from({ length: CLIENTS }, () => new Client(here, table, model));
+        const clients = Array.from({ length: CLIENTS }, () => new Client(here, table, model, layer));
         let serial = 0;
         for (const { client, steps } of history) {
           for (const step of steps) clients[client]!.perform(step, serial++);
@@ -338,7 +365,7 @@ test(
         expect(here.kernel.openCount).toBe(0);
         expect(fileSystem.locks.count).toBe(0);
       }),
-      { numRuns: LONG ? 3_000 : 100 },
+      { numRuns: LONG ? 2_000 : 60 },
     );
   },
   LONG ? 600_000 : 60_000,
