@@ -10,6 +10,7 @@ import {
   isFailure,
   type OpenFile,
   type OpenOptions,
+  Readiness,
   type Stat,
   type Whence,
 } from "../../../shim/abi/system.ts";
@@ -45,6 +46,8 @@ import type { Poster, Views } from "./views.ts";
 import { isWaitable } from "./wait-queue.ts";
 
 const MODE_MASK = 0o7777;
+/** What may be asked for: an answer is never taken for an errno. */
+const ANY_READINESS = Readiness.read | Readiness.write | Readiness.hangup;
 const STICKY = 0o1000;
 /** What an answer is about that says ENOENT. */
 const NOTHING = Symbol("nothing");
@@ -325,7 +328,7 @@ export class KernelClient implements Poster {
   }
 
   #readiness(file: OpenFile, flags: number): number {
-    const ready = file.readiness(this.mailbox.numbers[Place.mode]!);
+    const ready = file.readiness(this.mailbox.numbers[Place.mode]! & ANY_READINESS);
     if (ready === 0 && (flags & CallFlag.wait) !== 0 && isWaitable(file)) file.waiting.add(this.handles.bell);
     return ready;
   }
