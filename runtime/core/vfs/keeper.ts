@@ -4,6 +4,8 @@ export interface Keeper {
   readonly lasts: boolean;
   /** All that was done until now is there after a loss of power. A negative `Errno` when it may not be. */
   sync(): number;
+  /** What changed is there after the end of the process. A negative `Errno` when it isn't. */
+  flush(): number;
   /**
    * What was done until now would be done again: mount points, before a program runs. It isn't worth a file where there is
    * none yet; the first change after it is, and takes it along.

@@ -88,6 +88,10 @@ export class Spill implements ChunkStore, Keeper {
     return 0;
   }
 
+  flush(): number {
+    return 0;
+  }
+
   settle(): void {}
 
   release(): boolean {

@@ -278,12 +278,12 @@ export class Journal implements ChangeObserver, Keeper {
   /** Between two operations: the state is one that may be written. */
   #pause(): void {
     if (this.#names.sizeBytes - this.#writtenAtNameBytes > GATHERED_BYTES_MAX) {
-      this.commit();
+      this.flush();
     } else {
       const now = this.#fileSystem.nowNs();
       if (now - this.#lastNs > PERIOD_NS) {
         // Whatever the disk says, the record is tried; meanwhile the guest goes on.
-        if (this.#storeSome() !== 1) this.commit();
+        if (this.#storeSome() !== 1) this.flush();
       } else if (this.#data.isWasteful && now >= this.#waitsUntilNs) this.#compact();
     }
   }
@@ -292,7 +292,7 @@ export class Journal implements ChangeObserver, Keeper {
    * Writes what changed. It survives the end of the process, not yet that of the machine.
    * @returns 0, or what the disk said; what was not written is kept, and tried again
    */
-  commit(): number {
+  flush(): number {
     if (this.#isClosed) return -Errno.EIO;
     if (this.#isBroken) return -Errno.EIO;
     const failure = this.#write(false);

@@ -310,7 +310,7 @@ describe("a disk", () => {
     const folder = new RecordedFolder();
     const kept = openKept(folder);
     const file = openPath(kept.root, "f", { create: true, write: true });
-    kept.journal.commit();
+    kept.journal.flush();
     folder.failure = -Errno.EIO;
     expect(file.sync(false)).toBe(-Errno.EIO);
     folder.failure = 0;
