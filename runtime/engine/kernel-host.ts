@@ -101,8 +101,9 @@ export class KernelHost implements AsyncDisposable {
     const mailbox = Mailbox.create();
     const gate = this.#gate.buffer;
     const free = this.#freeClients;
+    const { port1, port2 } = new MessageChannel();
     try {
-      await this.#ask({
+      const request: KernelRequest = {
         kind: "attach",
         client,
         key,
@@ -112,14 +113,23 @@ export class KernelHost implements AsyncDisposable {
         preopens: process.preopens,
         handlesMax: process.descriptorsMax + KEPT_HANDLES_MAX + (streams === undefined ? 0 : STDIO_COUNT),
         streams,
-      });
+      };
+      await this.#ask(request, undefined, port1);
     } catch (error) {
+      port2.close();
       free.push(client);
       throw error;
     }
     return {
       client,
-      place: { kind: "kernel", gate, client, mailbox: mailbox.buffer, layers: this.#layers.get(key) ?? [] },
+      place: {
+        kind: "kernel",
+        gate,
+        client,
+        mailbox: mailbox.buffer,
+        layers: this.#layers.get(key) ?? [],
+        arenas: port2,
+      },
     };
   }
 
@@ -163,7 +173,7 @@ export class KernelHost implements AsyncDisposable {
       free.push(client);
       throw error;
     }
-    return { client, place: { kind: "kernel", ...place, layers: files.layers } };
+    return { client, place: { kind: "kernel", ...place, layers: files.layers, arenas: undefined } };
   }
 
   /** One for a further thread of a program. It may ask at once: nobody has to wait for the kernel's answer. */
@@ -173,7 +183,14 @@ export class KernelHost implements AsyncDisposable {
     this.#ask({ kind: "attach-thread", client, peer, mailbox: mailbox.buffer }).catch(() => {});
     return {
       client,
-      place: { kind: "kernel", gate: this.#gate.buffer, client, mailbox: mailbox.buffer, layers: [] },
+      place: {
+        kind: "kernel",
+        gate: this.#gate.buffer,
+        client,
+        mailbox: mailbox.buffer,
+        layers: [],
+        arenas: undefined,
+      },
     };
   }
 

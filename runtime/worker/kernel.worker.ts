@@ -6,6 +6,7 @@ import type { HandOverMessage } from "../core/kernel/hand-over.ts";
 import { Kernel } from "../core/kernel/kernel.ts";
 import { KernelControl } from "../core/kernel/kernel-control.ts";
 import {
+  type ArenaMessage,
   CONTROL_CLIENT,
   type ExpectRequest,
   type KernelAnswer,
@@ -27,7 +28,12 @@ const DONE = { kind: "done" as const, snapshot: undefined } satisfies KernelAnsw
 const expected = new Map<number, Expected>();
 const port = parentPort!;
 const gate = new Gate(workerData as SharedArrayBuffer);
-const kernel = new Kernel(gate);
+/** By client: where its shared memory is sent. */
+const ports = new Map<number, MessagePort>();
+const kernel = new Kernel(gate, (client, id, buffer) => {
+  const arena: ArenaMessage = { id, buffer };
+  ports.get(client)?.postMessage(arena);
+});
 const control = new KernelControl(kernel, treeServices, openKernelStreams);
 kernel.onMessages(CONTROL_CLIENT, readMessages);
 
@@ -56,14 +62,21 @@ function read({ id, request, port: source }: NumberedRequest<MessagePort>): void
     const heapBytes = getHeapStatistics().used_heap_size;
     const { treeCount: trees, clientCount: clients, openCount: open } = kernel;
     answer(id, { ...DONE, counts: { trees, clients, open, heapBytes } });
-  } else answer(id, control.handle(request));
+  } else {
+    if (request.kind === "attach" && source !== undefined) ports.set(request.client, source);
+    answer(id, control.handle(request));
+    if (request.kind === "detach") {
+      ports.get(request.client)?.close();
+      ports.delete(request.client);
+    }
+  }
 }
 
 function takeOver({ id, request, source }: Expected): void {
   const received = receiveMessageOnPort(source) as { message: HandOverMessage } | undefined;
   if (received === undefined) return;
   expected.delete(request.client);
-  source.close();
+  ports.set(request.client, source);
   answer(id, control.takeOver(request, received.message));
 }
 

@@ -17,12 +17,14 @@ import {
 import { type Mailbox, TRANSFER_BYTES_MAX } from "../ipc/mailbox.ts";
 import type { Posted } from "../ipc/post-ring.ts";
 import { putText, takeText } from "../ipc/text.ts";
+import { CHUNK_BYTES } from "../vfs/chunk.ts";
 import { Access, isPermitted } from "../vfs/credentials.ts";
 import type { Dentry } from "../vfs/dentry.ts";
 import { DirectoryFile } from "../vfs/directory-file.ts";
 import { MemoryFile } from "../vfs/memory-file.ts";
 import { MemoryLink } from "../vfs/memory-link.ts";
 import { PATH_BYTES_MAX, type PathWalk } from "../vfs/path-walk.ts";
+import type { ArenaMemory, ArenaPlace } from "./arena-memory.ts";
 import { ClientView } from "./client-view.ts";
 import { LOCK_KINDS, lockFor, reopenFor } from "./lock-call.ts";
 import type { OpenHandles } from "./open-handles.ts";
@@ -31,6 +33,8 @@ import {
   CallFlag,
   creditOf,
   ENTRY_HEADER_BYTES,
+  MAPPED_CHUNKS_MAX,
+  MAPPED_NUMBERS,
   NO_OFFSET,
   NO_VIEW,
   Operation,
@@ -77,11 +81,27 @@ const CHANGES_NAMES = new Set<number>([
 /** Names that a lease tells of. */
 const LEASED_NAMES_MAX = 4096;
 
+/** Gives a client shared memory, under a number. */
+export type ArenaSender = (client: number, id: number, buffer: SharedArrayBuffer) => void;
+
+/** What a client needs of its kernel. */
+export interface ClientSurroundings {
+  readonly views: Views;
+  readonly memory: ArenaMemory;
+  readonly sendArena: ArenaSender;
+  /** No other client has its files. */
+  readonly isAlone: boolean;
+}
+
 export class KernelClient implements Poster {
   readonly mailbox: Mailbox;
   /** What it may take for granted. The threads of one program ask each time. */
   readonly view: ClientView;
+  readonly #client: number;
   readonly #views: Views;
+  readonly #memory: ArenaMemory;
+  readonly #sendArena: ArenaSender;
+  readonly #sentArenas = new Set<number>();
   readonly #isAlone: boolean;
   readonly #trace: Dentry[] = [];
   /** Posted calls that could not be done: none, of a client that keeps the rules. */
@@ -90,13 +110,15 @@ export class KernelClient implements Poster {
   readonly handles: OpenHandles;
   readonly #stat = {} as Stat;
 
-  /** @param isAlone no other client has its files */
-  constructor(client: number, mailbox: Mailbox, handles: OpenHandles, views: Views, isAlone: boolean) {
+  constructor(client: number, mailbox: Mailbox, handles: OpenHandles, around: ClientSurroundings) {
     this.mailbox = mailbox;
     this.handles = handles;
     this.view = new ClientView(client, mailbox.posts);
-    this.#views = views;
-    this.#isAlone = isAlone;
+    this.#client = client;
+    this.#views = around.views;
+    this.#memory = around.memory;
+    this.#sendArena = around.sendArena;
+    this.#isAlone = around.isAlone;
     handles.join();
   }
 
@@ -154,6 +176,7 @@ export class KernelClient implements Poster {
       case Operation.write: {
         this.view.spend(creditOf(call.sizeBytes), 0);
         const { real } = call;
+        this.#beforeChange(file);
         return Number.isSafeInteger(real) ? file.writeAt(call.bytes(), real) : -Errno.EINVAL;
       }
       case Operation.openAt:
@@ -199,12 +222,15 @@ export class KernelClient implements Poster {
         return this.#read(file, flags);
       case Operation.write:
         return this.#write(file, flags);
+      case Operation.map:
+        return this.#map(file);
       case Operation.seek:
         return this.#seek(file, flags);
       case Operation.stat:
         return this.#answerStat(file.stat(this.#stat));
       case Operation.truncate: {
         const sizeBytes = this.#real(Real.length);
+        this.#beforeChange(file);
         return sizeBytes < 0 ? -Errno.EINVAL : file.truncate(sizeBytes);
       }
       case Operation.allocate: {
@@ -308,12 +334,52 @@ export class KernelClient implements Poster {
     const offset = this.mailbox.reals[Real.offset]!;
     if (offset === NO_OFFSET) return this.#awaited(file, file.write(source), flags);
     if (!Number.isSafeInteger(offset)) return -Errno.EINVAL;
+    this.#beforeChange(file);
     const count = file.writeAt(source, offset);
     if ((flags & POST_WANTED) !== 0) this.#offerPosts(file);
     // Where it ended up is what the client's position becomes.
     if (count > 0 && file.append) this.mailbox.reals[Real.offset] = file.seek(0, "end");
     else if (count > 0) this.mailbox.reals[Real.offset] = offset + count;
     return count;
+  }
+
+  /** Who reads this content in shared memory has to ask again: before it changes. */
+  #beforeChange(file: OpenFile): void {
+    if (file instanceof MemoryFile && file.node.watchers !== 0) this.#views.expire(file.node, this.view.bit);
+  }
+
+  /** Answers how many chunks it tells of, from the one at the offset on. */
+  #map(file: OpenFile): number {
+    const offset = this.#real(Real.offset);
+    if (!this.#isAlone || offset < 0 || !(file instanceof MemoryFile) || !file.readable)
+      return -Errno.ENOTSUP;
+    const { node } = file;
+    if (node.holder !== undefined && node.holder !== this.view) return -Errno.ENOTSUP;
+    const { data, numbers, reals } = this.mailbox;
+    const places = new Int32Array(data.buffer, data.byteOffset, MAPPED_CHUNKS_MAX * MAPPED_NUMBERS);
+    const first = Math.floor(offset / CHUNK_BYTES);
+    let count = 0;
+    for (; count < MAPPED_CHUNKS_MAX; count++) {
+      const bytes = node.content!.resident(first + count, count === 0);
+      const place = bytes && this.#memory.show(bytes, this.view.bit);
+      if (place === undefined) break;
+      this.#tellArena(place);
+      places[count * MAPPED_NUMBERS] = place.id;
+      places[count * MAPPED_NUMBERS + 1] = place.offsetBytes;
+    }
+    if (count === 0) return -Errno.ENOTSUP;
+    node.watchers |= this.view.bit;
+    this.#views.add(this);
+    node.touchAccess();
+    reals[Real.length] = node.content!.sizeBytes;
+    numbers[Place.view] = this.view.number;
+    return count;
+  }
+
+  #tellArena({ id, buffer }: ArenaPlace): void {
+    if (this.#sentArenas.has(id)) return;
+    this.#sentArenas.add(id);
+    this.#sendArena(this.#client, id, buffer);
   }
 
   #seek(file: OpenFile, flags: number): number {

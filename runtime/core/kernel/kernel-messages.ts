@@ -13,6 +13,12 @@ export const CONTROL_CLIENT = 0;
 /** Global of a program's thread: a function that looks whether the engine wants something. Called by an interrupt. */
 export const ATTEND = Symbol.for("wpod.attend");
 
+/** Shared memory for a client, which answers to `map` name by its number. */
+export interface ArenaMessage {
+  id: number;
+  buffer: SharedArrayBuffer;
+}
+
 export type KernelRequest =
   /** A container's files, under a key of the engine's. */
   | { kind: "open-tree"; key: string; files: FilesSpec; owner: { uid: number; gid: number } }
@@ -70,7 +76,7 @@ export type KernelAnswer =
 export interface NumberedRequest<Port> {
   id: number;
   request: KernelRequest;
-  /** With "expect": where the program sends its files. */
+  /** With "attach" and "expect": where the client gets shared memory; with "expect", where its files come from, too. */
   port?: Port;
 }
 export interface NumberedAnswer {

@@ -8,8 +8,9 @@ import type { Bell } from "../ipc/bell.ts";
 import type { Gate } from "../ipc/gate.ts";
 import type { Mailbox } from "../ipc/mailbox.ts";
 import type { Credentials } from "../vfs/credentials.ts";
+import { ArenaMemory } from "./arena-memory.ts";
 import type { ContainerTree } from "./container-tree.ts";
-import { KernelClient } from "./kernel-client.ts";
+import { type ArenaSender, KernelClient } from "./kernel-client.ts";
 import { OpenHandles } from "./open-handles.ts";
 import { Views } from "./views.ts";
 
@@ -35,9 +36,13 @@ export class Kernel {
   #messages: { client: number; read: () => void } | undefined = undefined;
   readonly #trees = new Map<string, ContainerTree>();
   readonly #views = new Views();
+  readonly #memory = new ArenaMemory((watchers) => this.#views.expireAll(watchers));
+  readonly #sendArena: ArenaSender;
 
-  constructor(gate: Gate) {
+  /** @param sendArena gives a client a buffer of shared memory, before it is told of a place in it */
+  constructor(gate: Gate, sendArena: ArenaSender = () => {}) {
     this.#gate = gate;
+    this.#sendArena = sendArena;
   }
 
   /** Who knocks as `client` has sent messages. */
@@ -47,7 +52,12 @@ export class Kernel {
 
   addTree(key: string, tree: ContainerTree): void {
     assert(!this.#trees.has(key), `the tree ${key} is added once`);
-    for (const fileSystem of tree.fileSystems) fileSystem.watcher = this.#views;
+    for (const fileSystem of tree.fileSystems) {
+      fileSystem.watcher = this.#views;
+      const { space } = fileSystem;
+      space.memory = this.#memory;
+      if (space.pages !== undefined) space.pages.memory = this.#memory;
+    }
     this.#trees.set(key, tree);
   }
 
@@ -93,7 +103,12 @@ export class Kernel {
 
   #seat(client: number, mailbox: Mailbox, handles: OpenHandles, isAlone: boolean): KernelClient {
     assert(this.#clients[client] === undefined, `client ${client} is free`);
-    const seated = new KernelClient(client, mailbox, handles, this.#views, isAlone);
+    const seated = new KernelClient(client, mailbox, handles, {
+      views: this.#views,
+      memory: this.#memory,
+      sendArena: this.#sendArena,
+      isAlone,
+    });
     this.#clients[client] = seated;
     return seated;
   }

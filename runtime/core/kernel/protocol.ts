@@ -43,6 +43,8 @@ export const Operation = {
   reopen: 34,
   /** A directory is leased to this client: it gets a handle for it, and its names. */
   lease: 24,
+  /** Where chunks of an open file are in shared memory: from the one at an offset on. */
+  map: 25,
 } as const;
 
 /** Handles that a client keeps for itself, beside what its program has open: files that may be opened again, and leases. */
@@ -207,6 +209,11 @@ export function takeTimeChanges(mailbox: Mailbox, flags: number): [access: TimeC
 function timeChange(kind: number, ns: bigint): TimeChange {
   return kind === 2 ? { kind: "set", ns } : { kind: kind === 1 ? "now" : "keep" };
 }
+
+/** One chunk of an answer to `map`, as `Int32`s: which arena (-1: none), where in it, and how much of it is written. */
+export const MAPPED_NUMBERS = 3;
+/** Chunks that one answer tells of. */
+export const MAPPED_CHUNKS_MAX = 64;
 
 /** One directory entry: cookie and inode (f64, i64), type and length of the name (u8, u16), the name. */
 export const ENTRY_HEADER_BYTES = 24;

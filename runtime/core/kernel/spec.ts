@@ -80,6 +80,8 @@ export type TreePlace =
       mailbox: SharedArrayBuffer;
       /** Of its files' image: what nobody changed is read here. */
       layers: readonly LayerFiles[];
+      /** A message port, where `ArenaMessage`s come; undefined: there is none. */
+      arenas: object | undefined;
     };
 
 /** What the threads of one program share, beside their memory and their kernel. */
@@ -128,6 +130,8 @@ export interface StartMessage extends StandardStreams {
   recall: SharedArrayBuffer;
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
+  /** Its thread may take another program when this one has ended cleanly. */
+  isReusable: boolean;
 }
 
 /** The files are to move to this kernel: what to write down is sent through `port`. */
@@ -137,6 +141,12 @@ export interface RecallMessage<Port> {
   client: number;
   mailbox: SharedArrayBuffer;
   port: Port;
+}
+
+/** The program is about to be ended: what lasts of its files is to be written. `done` is an `Int32`, set to 1 and notified. */
+export interface FlushMessage {
+  kind: "flush";
+  done: SharedArrayBuffer;
 }
 
 /** How a program ended. */
@@ -155,6 +165,13 @@ export interface ExitMessage {
   /** The last thing that it asked of memory was refused. */
   memoryRefused: boolean;
   snapshot: FileSystemState | undefined;
+  /** An `IdleMessage` follows. */
+  rests: boolean;
+}
+
+/** Nothing of the program is left in its thread, which waits for another `StartMessage`. */
+export interface IdleMessage {
+  kind: "idle";
 }
 
 /** Sent when the program is about to run. */
@@ -174,4 +191,4 @@ export interface ThreadEndMessage {
   kind: "thread-end";
 }
 
-export type WorkerMessage = StartedMessage | ExitMessage | SpawnMessage | ThreadEndMessage;
+export type WorkerMessage = StartedMessage | ExitMessage | IdleMessage | SpawnMessage | ThreadEndMessage;

@@ -80,6 +80,11 @@ export class Views implements ChangeObserver {
     for (const { view } of this.#posters) if ((view.bit & bits) !== 0) view.ring.expire();
   }
 
+  /** What these clients read in shared memory is about to be something else. */
+  expireAll(watchers: number): void {
+    for (const { view } of this.#posters) if ((view.bit & watchers) !== 0) view.ring.expire();
+  }
+
   linked(link: MemoryLink): void {
     this.#expireName(link.parent!, link);
   }

@@ -354,6 +354,19 @@ export class FileContent {
     this.#lowerEnd = lowerEnd;
   }
 
+  /**
+   * The bytes of a chunk that is all written, or is the last of the file; undefined where it isn't, or isn't in memory.
+   * @param fetch has it come into memory
+   */
+  resident(index: number, fetch: boolean): Uint8Array | undefined {
+    const chunk = this.chunkAt(index);
+    const bytes = Math.min(CHUNK_BYTES, this.sizeBytes - index * CHUNK_BYTES);
+    if (chunk === undefined || chunk.extent < bytes) return undefined;
+    if (isAway(chunk) && (!fetch || this.#space.pages!.load(chunk, false) < 0)) return undefined;
+    chunk.isUsed = true;
+    return chunk.bytes;
+  }
+
   chunkAt(index: number): Chunk | undefined {
     return index === 0 ? this.#first : this.#rest?.get(index);
   }

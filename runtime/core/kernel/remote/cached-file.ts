@@ -1,8 +1,10 @@
 /** An open regular file of a program with one thread: what nobody else can change isn't asked, what can't fail isn't awaited. */
 import { Errno } from "../../../../shim/abi/errno.ts";
 import type { LockKind } from "../../../../shim/abi/system.ts";
-import { Operation, Place, POST_WANTED } from "../protocol.ts";
+import { CHUNK_BYTES } from "../../vfs/chunk.ts";
+import { Operation, Place, POST_WANTED, Real } from "../protocol.ts";
 import type { Connection } from "./connection.ts";
+import { FileMap } from "./file-map.ts";
 import type { KeptFile } from "./local-view.ts";
 import { RemoteFile } from "./remote-file.ts";
 import { lockRemote } from "./remote-lock.ts";
@@ -10,11 +12,19 @@ import { lockRemote } from "./remote-lock.ts";
 /** Of one posted write: small enough for several to be on their way. */
 const PIECE_BYTES = 64 * 1024;
 
+/** Below this a call that brings the bytes along is as quick. */
+const SHARED_READ_BYTES_MIN = 4096;
+/** Files of one small chunk never are in shared memory. */
+const UNMAPPED_MAX = 8;
+
 export class CachedFile extends RemoteFile {
   readonly #kept: KeptFile | undefined;
   /** Of the view, when it was learned that writes may be posted, or that the content is the layer's. */
   #stamp = 0;
   #lookUpsStamp = 0;
+  #map: FileMap | undefined = undefined;
+  /** How often there was nothing to read that way. */
+  #unmapped = 0;
   #wasLocked = false;
   /** Of one that others have open under the same handle: what is locked in its place. */
   #lockHandle: number | undefined = undefined;
@@ -63,7 +73,9 @@ export class CachedFile extends RemoteFile {
     const kept = this.#kept;
     const { view } = this.connection;
     view.look();
-    if (kept === undefined || this.#lookUpsStamp !== view.lookUpsStamp) return super.readAt(target, offset);
+    if (kept === undefined || this.#lookUpsStamp !== view.lookUpsStamp) {
+      return this.#readShared(target, offset) ?? super.readAt(target, offset);
+    }
     if (offset < 0) return -Errno.EINVAL;
     const left = kept.sizeBytes - offset;
     if (left <= 0) return 0;
@@ -71,6 +83,32 @@ export class CachedFile extends RemoteFile {
       left < target.length ? target.subarray(0, left) : target,
       kept.offsetBytes + offset,
     );
+  }
+
+  /** What lies in the kernel's memory, which this thread sees. Undefined: it has to be asked for. */
+  #readShared(target: Uint8Array, offset: number): number | undefined {
+    if (offset < 0 || target.length < SHARED_READ_BYTES_MIN) return undefined;
+    const { view } = this.connection;
+    let map = this.#map;
+    const index = Math.floor(offset / CHUNK_BYTES);
+    if (map === undefined || map.stamp !== view.attributesStamp || !map.has(index)) {
+      if (this.#unmapped > UNMAPPED_MAX) return undefined;
+      map = this.#ask(offset);
+      if (map === undefined) return undefined;
+    }
+    const count = map.read(target, offset);
+    // What was changed meanwhile, or is another file's by now, had the view expire first.
+    return count === undefined || !view.isStill(view.number) ? undefined : count;
+  }
+
+  #ask(offset: number): FileMap | undefined {
+    const { connection } = this;
+    const { mailbox, view } = connection;
+    mailbox.reals[Real.offset] = offset;
+    const count = this.call(Operation.map, 0);
+    this.#map = count > 0 && view.accepts(mailbox) ? FileMap.read(mailbox, view, offset, count) : undefined;
+    if (this.#map === undefined) this.#unmapped++;
+    return this.#map;
   }
 
   override write(source: Uint8Array): number {

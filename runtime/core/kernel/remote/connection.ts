@@ -8,6 +8,7 @@ import type { Mailbox } from "../../ipc/mailbox.ts";
 import { putText } from "../../ipc/text.ts";
 import { PATH_BYTES_MAX } from "../../vfs/path-walk.ts";
 import { utf8Length } from "../../vfs/utf8.ts";
+import type { ArenaMessage } from "../kernel-messages.ts";
 import { CallFlag, Place } from "../protocol.ts";
 import { type HandleSource, OwnHandles } from "./handle-source.ts";
 import { LocalView } from "./local-view.ts";
@@ -27,6 +28,8 @@ export interface ConnectionOptions {
   handles?: HandleSource;
   /** The content of an image's layers, for who reads them here. */
   openBlob?: (layer: number) => BlobReader | undefined;
+  /** Shared memory that the kernel has sent, and nobody has taken yet. */
+  receiveArena?: () => ArenaMessage | undefined;
 }
 
 /** From here on a path has to be measured: a unit of UTF-16 takes three bytes at most. */
@@ -53,6 +56,7 @@ export class Connection {
       () => this.#gate.knock(this.#client),
       (handle) => this.giveHandle(handle),
       options.openBlob,
+      options.receiveArena,
     );
     this.stdio = typeof options.stdio === "function" ? options.stdio(this) : options.stdio;
   }

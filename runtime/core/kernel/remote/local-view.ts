@@ -7,6 +7,7 @@ import type { Mailbox } from "../../ipc/mailbox.ts";
 import { POST_BYTES_MAX, type PostRing } from "../../ipc/post-ring.ts";
 import { putText } from "../../ipc/text.ts";
 import { utf8Length } from "../../vfs/utf8.ts";
+import type { ArenaMessage } from "../kernel-messages.ts";
 import { creditOf, KEPT_HANDLES_MAX, NO_VIEW, Operation, Place, Real } from "../protocol.ts";
 
 /** An unchanged file of an image that is open at the kernel, and stays so for the next who opens it. */
@@ -32,6 +33,8 @@ export class LocalView {
   readonly #ring: PostRing;
   readonly #knock: () => void;
   readonly #openBlob: ((layer: number) => BlobReader | undefined) | undefined;
+  readonly #receiveArena: (() => ArenaMessage | undefined) | undefined;
+  readonly #arenas = new Map<number, Uint8Array>();
   readonly #blobs = new Map<number, BlobReader | undefined>();
   /** In the order of their last use. */
   readonly #kept = new Set<KeptFile>();
@@ -45,7 +48,9 @@ export class LocalView {
     knock: () => void,
     giveHandle: (handle: number) => void,
     openBlob: ((layer: number) => BlobReader | undefined) | undefined,
+    receiveArena: (() => ArenaMessage | undefined) | undefined,
   ) {
+    this.#receiveArena = receiveArena;
     this.#ring = ring;
     this.#knock = knock;
     this.#giveHandle = giveHandle;
@@ -95,6 +100,25 @@ export class LocalView {
   blob(layer: number): BlobReader | undefined {
     if (!this.#blobs.has(layer)) this.#blobs.set(layer, this.#openBlob?.(layer));
     return this.#blobs.get(layer);
+  }
+
+  /** Shared memory that the kernel has sent by this number. */
+  arena(id: number): Uint8Array | undefined {
+    for (let known = this.#arenas.get(id); ; known = this.#arenas.get(id)) {
+      if (known !== undefined) return known;
+      const received = this.#receiveArena?.();
+      if (received === undefined) return undefined;
+      this.#arenas.set(received.id, new Uint8Array(received.buffer));
+    }
+  }
+
+  /** Does what was learned under this number still hold? */
+  isStill(number: number): boolean {
+    return this.#ring.view === number;
+  }
+
+  get number(): number {
+    return this.#number;
   }
 
   keep(file: KeptFile): void {

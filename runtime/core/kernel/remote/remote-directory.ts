@@ -5,7 +5,6 @@ import { FileType } from "../../../../shim/abi/filetype.ts";
 import {
   type DirEntrySink,
   type Failure,
-  isFailure,
   type OpenFile,
   type OpenOptions,
   type Stat,
