@@ -46,6 +46,10 @@ describe("threads of a program", { timeout: 2 * TIMEOUT_MS }, () => {
     expect(await run(["open", "6", "100"])).toEqual(fine("fine\n"));
   });
 
+  test("wait for a pipe alone, until something comes or another closes it", async () => {
+    expect(await run(["pipe"])).toEqual(fine("fine\n"));
+  });
+
   test("yield to each other", async () => {
     expect(await run(["yield"])).toEqual(fine("fine\n"));
   });
