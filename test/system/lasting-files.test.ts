@@ -2,6 +2,7 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Engine, type RunOptions } from "../../runtime/engine/index.ts";
 import { guest } from "../fixtures/guests.ts";
@@ -51,6 +52,19 @@ describe.each(["worker", "kernel"] as const)("placement %s:", (placement) => {
     await container.kill("SIGKILL");
     expect((await container.wait()).exitCode).toBe(137);
     expect((await container.files()).readFileSync("/tmp/note", "utf8")).toBe("synced");
+    await container.remove();
+  });
+
+  test.each(["spin", "wait"])("and when it was killed in a %s, what it wrote last, too", async (last) => {
+    const busy = Promise.withResolvers<void>();
+    const container = await kept(["put", "/tmp/note", "a", "put", "/tmp/note", "not synced", last], {
+      stdin: new PassThrough(),
+      stdout: () => busy.resolve(),
+    });
+    await busy.promise;
+    await container.kill("SIGKILL");
+    expect((await container.wait()).exitCode).toBe(137);
+    expect((await container.files()).readFileSync("/tmp/note", "utf8")).toBe("not synced");
     await container.remove();
   });
 

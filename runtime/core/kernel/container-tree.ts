@@ -86,6 +86,11 @@ export function takeFiles(tree: ContainerTree, open: Iterable<OpenFile>): MovedF
   };
 }
 
+/** What is kept on disk is written: the thread may end at any moment. */
+export function flushFiles(tree: ContainerTree): void {
+  for (const { keeper } of tree.fileSystems) keeper?.flush();
+}
+
 /**
  * The end of a tree: what is kept on disk is written and let go of.
  * @returns what its root file system holds, when somebody wants it and it isn't on disk
