@@ -117,7 +117,7 @@ async function run(engine: Engine, clients: number): Promise<Calls[]> {
   const command = (client: number) => ["/callbench", "/image", `/own${client}`, rounds];
   const options = { keepFiles: false, limits: { diskBytesMax: 4 * 1024 * 1024 * 1024 } };
   if (clients === 1) return [callsOf(await engine.run("callbench", { entrypoint: command(0), ...options }))];
-  const container = await engine.launch("callbench", { entrypoint: ["/sleep", "3600"], ...options });
+  const container = await engine.launch("callbench", { entrypoint: ["/sleep", "3600000"], ...options });
   const results = await Promise.all(
     Array.from({ length: clients }, (_, client) => container.exec(command(client))),
   );
