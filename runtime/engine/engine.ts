@@ -48,7 +48,7 @@ import type {
 } from "./types.ts";
 import { VERSION } from "./version.ts";
 import { LocalVolumes } from "./volumes.ts";
-import { dropSpareWorker } from "./worker-entry.ts";
+import { dropSpareWorkers } from "./worker-entry.ts";
 
 const LOG_LIMITS = { fileBytesMax: limits.LOG_FILE_BYTES_MAX, fileCountMax: limits.LOG_FILES_MAX };
 
@@ -125,7 +125,7 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await Promise.all([...this.#running].map((container) => container.end()));
-    await Promise.all([dropSpareWorker(), this.#kernel[Symbol.asyncDispose]()]);
+    await Promise.all([dropSpareWorkers(), this.#kernel[Symbol.asyncDispose]()]);
     this.#store?.close();
     this.#store = undefined;
   }

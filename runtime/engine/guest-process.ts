@@ -3,6 +3,7 @@ import type { MessagePort, Worker } from "node:worker_threads";
 import { Bell } from "../core/ipc/bell.ts";
 import type {
   ExitMessage,
+  FlushMessage,
   ProcessSpec,
   RecallMessage,
   StandardStreams,
@@ -17,7 +18,7 @@ import { interruptUntil } from "./interrupt.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
 import { joinTerminal, type TerminalJoint, type TerminalPlan } from "./terminal.ts";
 import type { InputSource, OutputTarget, TerminalSize } from "./types.ts";
-import { takeWorker } from "./worker-entry.ts";
+import { keepWorker, takeWorker } from "./worker-entry.ts";
 
 export interface GuestStreams {
   stdin?: InputSource | undefined;
@@ -36,6 +37,8 @@ export interface GuestStart {
   threads?: GuestThreads | undefined;
   log: StartMessage["log"];
   keepFiles: boolean;
+  /** Its thread may take another program after it: a process of many runs wants that. */
+  isReusable?: boolean;
 }
 
 /** What is known when it has ended, and its last output was handed on. */
@@ -53,6 +56,8 @@ export interface GuestEnd {
 
 /** How long whoever reads the output of a guest that was killed has to take what is left of it. */
 const LAST_OUTPUT_WAIT_MS = 500;
+/** How long a program that is ended has to come to where its files can be written. An interrupt takes some milliseconds. */
+const FLUSH_WAIT_MS = 150;
 
 interface Joints {
   stdin: InputJoint;
@@ -76,6 +81,10 @@ export class GuestProcess {
   #exit: ExitMessage | undefined;
   #draining = false;
   #lastOutput: NodeJS.Timeout | undefined;
+  #wasRecalled = false;
+  #isRunning = false;
+  /** It has files in its thread that are to be there when it is ended. */
+  #hasLasting = false;
 
   /** Its streams are joined now; what is wrong with them is thrown before anything runs. */
   constructor(streams: GuestStreams) {
@@ -130,6 +139,7 @@ export class GuestProcess {
     const message: StartMessage = {
       kind: "start",
       ...plain,
+      isReusable: parts.isReusable ?? false,
       ...this.streamsWith(parts.log),
       threads: threads?.spec,
       bell: this.bell.buffer,
@@ -139,8 +149,15 @@ export class GuestProcess {
       hear: (from) => this.#hear(from),
       fail: (error) => void this.end(endingOf(error), false),
     });
-    const snapshot = parts.place.kind === "here" ? parts.place.files.snapshot : undefined;
-    worker.postMessage(message, snapshot === undefined ? [] : buffersOf(snapshot));
+    const files = parts.place.kind === "here" ? parts.place.files : undefined;
+    this.#hasLasting =
+      files?.keep?.kind === "folder" || files?.mounts.some(({ kind }) => kind === "volume") === true;
+    const { place } = parts;
+    const arenas = place.kind === "kernel" ? (place.arenas as MessagePort | undefined) : undefined;
+    worker.postMessage(message, [
+      ...(files?.snapshot === undefined ? [] : buffersOf(files.snapshot)),
+      ...(arenas === undefined ? [] : [arenas]),
+    ]);
     this.#terminal?.start();
   }
 
@@ -154,6 +171,9 @@ export class GuestProcess {
   recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void {
     const worker = this.#worker;
     if (worker === undefined) return;
+    this.#wasRecalled = true;
+    // They are written where they go.
+    this.#hasLasting = false;
     worker.postMessage(message, [message.port]);
     Atomics.store(this.#recall, 0, 1);
     this.bell.ring();
@@ -170,13 +190,31 @@ export class GuestProcess {
     if (this.#worker === undefined) return;
     this.#endAs(ending);
     if (dropOutput) this.#dropOutput();
+    if (this.#hasLasting && this.#isRunning && this.#exit === undefined) await this.#flushFiles(this.#worker);
     this.#lastOutput ??= setTimeout(() => this.#dropOutput(), LAST_OUTPUT_WAIT_MS);
     await Promise.all([this.#worker.terminate(), this.#threads?.terminate()]);
   }
 
+  /** At most once: who asks again wants it ended now. */
+  async #flushFiles(worker: Worker): Promise<void> {
+    this.#hasLasting = false;
+    this.#wasRecalled = true;
+    const done = new Int32Array(new SharedArrayBuffer(4));
+    const flushed = Atomics.waitAsync(done, 0, 0, FLUSH_WAIT_MS).value;
+    const message: FlushMessage = { kind: "flush", done: done.buffer };
+    worker.postMessage(message);
+    Atomics.store(this.#recall, 0, 1);
+    this.bell.ring();
+    const over = Promise.race([flushed, this.#gone.promise]);
+    interruptUntil(worker, over);
+    await over;
+  }
+
   #hear(message: WorkerMessage): void {
-    if (message.kind === "started") this.#started.resolve();
-    else if (message.kind === "spawn") this.#threads?.spawn(message);
+    if (message.kind === "started") {
+      this.#isRunning = true;
+      this.#started.resolve();
+    } else if (message.kind === "spawn") this.#threads?.spawn(message);
     else if (message.kind === "exit") this.#hearEnd(message);
   }
 
@@ -184,11 +222,21 @@ export class GuestProcess {
   #hearEnd(message: ExitMessage): void {
     if (this.#exit !== undefined) return;
     this.#exit = message;
+    const worker = this.#worker;
+    // A thread that is being ended, or was to be interrupted, is ended.
+    const rests = message.rests && this.#ending === undefined && !this.#wasRecalled;
     this.#endAs(message.outcome);
-    void this.#worker?.terminate();
+    if (rests && worker !== undefined) this.#handOn(worker);
+    else void worker?.terminate();
     void this.#threads?.terminate();
     // The guest is done and its last word is here: nobody has to wait for the thread's own end.
     void this.#finish();
+  }
+
+  /** The next program may have its thread. */
+  #handOn(worker: Worker): void {
+    this.#worker = undefined;
+    keepWorker(worker, () => this.#gone.resolve());
   }
 
   /** The first reason is the one that counts. */

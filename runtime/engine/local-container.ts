@@ -187,6 +187,7 @@ export class LocalContainer implements Container {
       place,
       log,
       keepFiles: options.keepFiles ?? true,
+      isReusable: this.#hasMoreRuns,
     });
     this.#files = undefined;
     this.#watch(options);
@@ -238,6 +239,7 @@ export class LocalContainer implements Container {
       place,
       log: undefined,
       keepFiles: false,
+      isReusable: this.#hasMoreRuns,
     });
     const release = endWith(options, (ending) => void guest.end(ending, signal?.aborted ?? false));
     const end = await guest.ended;
@@ -250,6 +252,11 @@ export class LocalContainer implements Container {
     if (end.failure !== undefined) throw end.failure.error;
     const { stdout: out, stderr: err, truncated } = end;
     return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
+  }
+
+  /** The command line runs one program, and then its process ends. */
+  get #hasMoreRuns(): boolean {
+    return this.#record.hostKind === "library";
   }
 
   /** @param streams undefined for a program that can't start any */

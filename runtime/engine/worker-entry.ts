@@ -3,12 +3,19 @@
  * run together.
  */
 import { Worker } from "node:worker_threads";
+import type { WorkerMessage } from "../core/kernel/spec.ts";
 
 const ENTRY = new URL("../worker/container.worker.ts", import.meta.url);
 
 const SPARE = Symbol.for("wpod.spareWorker");
-/** One for the process, also where this file is in two bundles: the one that starts it early, and the one that takes it. */
-const shared = globalThis as { [SPARE]?: Worker | undefined };
+const IDLE = Symbol.for("wpod.idleWorkers");
+/** Of the process, also where this file is in two bundles: the one that starts a worker early, and the one that takes it. */
+const shared = globalThis as { [SPARE]?: Worker | undefined; [IDLE]?: IdleWorker[] };
+
+/** Enough for one program after the other, also where one starts before the thread of the last has rested. */
+const IDLE_WORKERS_MAX = 2;
+/** How long a thread has to forget its program. It takes some milliseconds. */
+const REST_WAIT_MS = 2000;
 
 /** Bounds of the worker's own JavaScript: the shim's objects, not the guest's memory. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 2048, stackSizeMb: 16 };
@@ -19,16 +26,81 @@ export function prestartWorker(): void {
 }
 
 export function takeWorker(): Worker {
+  const idle = idleWorkers().shift();
+  if (idle !== undefined) return idle.take();
   const worker = shared[SPARE] ?? startWorker();
   shared[SPARE] = undefined;
   return worker;
 }
 
-/** Ends the worker that nobody took, so that the process can end. */
-export async function dropSpareWorker(): Promise<void> {
-  const worker = shared[SPARE];
+/**
+ * For a worker whose program has ended cleanly, and that is forgetting it: the next program gets it. It may come at once: its
+ * thread hears of it when it has forgotten.
+ *
+ * @param rested called when nothing is left of the program
+ */
+export function keepWorker(worker: Worker, rested: () => void): void {
+  // One by one: Node has listeners of its own there.
+  for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
+  const idle = idleWorkers();
+  const kept = new IdleWorker(worker, rested);
+  if (idle.length >= IDLE_WORKERS_MAX) void worker.terminate();
+  else idle.push(kept);
+}
+
+class IdleWorker {
+  readonly worker: Worker;
+  readonly #lose = () => {
+    const idle = idleWorkers();
+    const index = idle.indexOf(this);
+    if (index >= 0) idle.splice(index, 1);
+  };
+  readonly #ignore = () => {};
+  #isTaken = false;
+
+  constructor(worker: Worker, rested: () => void) {
+    this.worker = worker;
+    const slow = setTimeout(() => void worker.terminate(), REST_WAIT_MS);
+    const hear = ({ kind }: WorkerMessage): void => {
+      if (kind === "idle") rest();
+    };
+    const rest = (): void => {
+      clearTimeout(slow);
+      worker.off("message", hear);
+      worker.off("exit", rest);
+      // Alone it keeps no process alive.
+      if (!this.#isTaken) worker.unref();
+      rested();
+    };
+    worker.on("message", hear);
+    worker.once("exit", rest);
+    worker.once("exit", this.#lose);
+    // Nobody has lost anything when it fails.
+    worker.on("error", this.#ignore);
+  }
+
+  take(): Worker {
+    this.#isTaken = true;
+    this.worker.off("exit", this.#lose);
+    this.worker.off("error", this.#ignore);
+    this.worker.ref();
+    return this.worker;
+  }
+}
+
+/** Ends the workers that nobody took, so that the process can end. */
+export async function dropSpareWorkers(): Promise<void> {
+  const workers = idleWorkers()
+    .splice(0)
+    .map(({ worker }) => worker);
+  if (shared[SPARE] !== undefined) workers.push(shared[SPARE]);
   shared[SPARE] = undefined;
-  await worker?.terminate();
+  await Promise.all(workers.map((worker) => worker.terminate()));
+}
+
+function idleWorkers(): IdleWorker[] {
+  shared[IDLE] ??= [];
+  return shared[IDLE];
 }
 
 /** One more, for a program that has others already. */

@@ -5,21 +5,28 @@ import { runProgram } from "../../shim/preview1/program.ts";
 import type { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
-import { assembleTree, type ContainerTree, lastState } from "../core/kernel/container-tree.ts";
+import { assembleTree, type ContainerTree, flushFiles, lastState } from "../core/kernel/container-tree.ts";
 import { AttentiveBell, HandOver } from "../core/kernel/hand-over.ts";
 import { openPreopens } from "../core/kernel/kernel.ts";
 import type { OpenStreams } from "../core/kernel/kernel-control.ts";
-import { ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
+import { type ArenaMessage, ATTEND, CONTROL_CLIENT } from "../core/kernel/kernel-messages.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { CachedDirectory } from "../core/kernel/remote/cached-directory.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { openRemotePipe } from "../core/kernel/remote/remote-pipe.ts";
-import type { LayerFiles, RecallMessage, StartMessage, TreePlace } from "../core/kernel/spec.ts";
+import type {
+  FlushMessage,
+  LayerFiles,
+  RecallMessage,
+  StartMessage,
+  TreePlace,
+} from "../core/kernel/spec.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
+import { collectGarbage } from "../node/host/garbage.ts";
 import { fillRandom } from "../node/host/random.ts";
-import { openBlob } from "../node/store/layer-reader.ts";
+import { type OpenBlob, openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
@@ -32,9 +39,24 @@ const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCo
   | (() => void)
   | undefined;
 
-parentPort!.once("message", (message: StartMessage) => start(message));
+/** What is left of a program is given back so long after it, unless the next one has come: that one needn't wait for it. */
+const COLLECT_AFTER_MS = 100;
+
+let isResting = false;
+/** Has come while the thread was still forgetting the last one. */
+let next: StartMessage | undefined;
+let collecting: NodeJS.Timeout | undefined;
+
+// One listener for good: a port that has none throws away what comes.
+parentPort!.on("message", (message: StartMessage | RecallMessage<MessagePort> | FlushMessage) => {
+  // What else may come is for a program that has ended.
+  if (message.kind !== "start") return;
+  if (isResting) next = message;
+  else start(message);
+});
 
 function start(message: StartMessage): void {
+  clearTimeout(collecting);
   if (isThreaded(message)) {
     startThread(message, parentPort!, keepCode);
     return;
@@ -44,13 +66,15 @@ function start(message: StartMessage): void {
   const stdio = streams.files;
   const { credentials } = message.process;
   const { place } = message;
-  const tree =
-    place.kind === "here" ? assembleTree(place.files, treeServices(credentials), stdio) : undefined;
+  // What is left open when it fails is closed with the thread.
+  const services = place.kind === "here" ? treeServices(credentials) : undefined;
+  const opened: Closable[] = [];
+  const tree = place.kind === "here" ? assembleTree(place.files, services!, stdio) : undefined;
   const { preopens } = message.process;
   const layers = place.kind === "here" ? place.files.layers : place.layers;
-  const attention = tree && listen(message.recall, tree, layers, bell, stdio);
+  const attention = tree && listen(message.recall, tree, layers, bell, stdio, opened);
   bell.attention = attention;
-  const connection = tree === undefined ? connect(place as KernelPlace, bell, stdio) : undefined;
+  const connection = tree === undefined ? connect(place as KernelPlace, bell, stdio, opened) : undefined;
   const system: System = new ProgramSystem({
     args: message.process.argv,
     environ: message.process.env,
@@ -76,8 +100,28 @@ function start(message: StartMessage): void {
   streams.close();
   const snapshot = attention?.isHere ? lastState(tree!, message.keepFiles) : undefined;
   keepCode?.();
-  const exit = exitMessage(ended.outcome, ended.exports, snapshot);
+  // A program whose files moved may have been interrupted anywhere, and one that failed may have left anything.
+  const hasMoved = attention?.isHere === false;
+  const rests = message.isReusable && ended.outcome.kind === "exit" && !hasMoved;
+  const exit = exitMessage(ended.outcome, ended.exports, snapshot, rests);
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
+  if (!rests) return;
+  services?.[Symbol.dispose]();
+  for (const one of opened) one.close();
+  isResting = true;
+  // In a task of its own: what this one has on the stack is still in use.
+  setImmediate(rest);
+}
+
+/** Forgets the program. */
+function rest(): void {
+  delete (globalThis as Record<symbol, unknown>)[ATTEND];
+  isResting = false;
+  parentPort!.postMessage({ kind: "idle" });
+  const message = next;
+  next = undefined;
+  if (message === undefined) collecting = setTimeout(collectGarbage, COLLECT_AFTER_MS);
+  else start(message);
 }
 
 /** An unshared memory can't be sent: it is made here. */
@@ -86,6 +130,7 @@ function ownMemory(memory: NonNullable<StartMessage["memory"]>): WebAssembly.Mem
 }
 
 type StandardFiles = OpenStreams["files"];
+type Closable = { close(): void };
 
 /** The engine may want the files in another thread: it tells by a flag, and by an interrupt. */
 function listen(
@@ -94,15 +139,25 @@ function listen(
   layers: readonly LayerFiles[],
   bell: Bell,
   stdio: StandardFiles,
+  opened: Closable[],
 ): HandOver {
   const attention = new HandOver(new Int32Array(recall), tree, () => {
-    const received = receiveMessageOnPort(parentPort!) as { message: RecallMessage<MessagePort> } | undefined;
+    const received = receiveMessageOnPort(parentPort!) as
+      | { message: RecallMessage<MessagePort> | FlushMessage }
+      | undefined;
     if (received === undefined) return undefined;
+    if (received.message.kind === "flush") {
+      flushFiles(tree);
+      const done = new Int32Array(received.message.done);
+      Atomics.store(done, 0, 1);
+      Atomics.notify(done, 0);
+      return undefined;
+    }
     const { port, ...seat } = received.message;
-    const place = { ...seat, layers };
+    const place = { ...seat, layers, arenas: port };
     const gate = new Gate(place.gate);
     return {
-      connection: connect(place, bell, stdio),
+      connection: connect(place, bell, stdio, opened),
       send(message, buffers) {
         port.postMessage(message, buffers);
         gate.knock(CONTROL_CLIENT);
@@ -113,15 +168,28 @@ function listen(
   return attention;
 }
 
-function connect(place: Omit<KernelPlace, "kind">, bell: Bell, stdio: StandardFiles): Connection {
+/** @param opened gets what it opens: they are the caller's to close */
+function connect(
+  place: Omit<KernelPlace, "kind">,
+  bell: Bell,
+  stdio: StandardFiles,
+  opened: Closable[],
+): Connection {
   const { gate, client, mailbox, layers } = place;
+  const arenas = place.arenas as MessagePort | undefined;
+  if (arenas !== undefined) opened.push(arenas);
   return new Connection({
     mailbox: new Mailbox(mailbox),
     gate: new Gate(gate),
     client,
     bell,
     stdio,
-    openBlob: (layer) => layers[layer] && openBlob(layers[layer]),
+    openBlob(layer) {
+      const blob = layers[layer] && openBlob(layers[layer]);
+      if (blob !== undefined) opened.push(blob);
+      return blob;
+    },
+    receiveArena: () => arenas && (receiveMessageOnPort(arenas)?.message as ArenaMessage | undefined),
   });
 }
 

@@ -10,12 +10,16 @@ export function reportTrap(stderr: OpenFile, outcome: Outcome): void {
   stderr.write(new TextEncoder().encode(`wpod: the program trapped: ${outcome.message}\n`));
 }
 
-/** @param exports of its instance; undefined when there was none */
+/**
+ * @param exports of its instance; undefined when there was none
+ * @param rests its thread will take another program
+ */
 export function exitMessage(
   outcome: Outcome,
   exports: Readonly<Record<string, unknown>> | undefined,
   snapshot: FileSystemState | undefined,
+  rests = false,
 ): ExitMessage {
   const refused = exports?.[MEMORY_REFUSED_EXPORT] as WebAssembly.Global | undefined;
-  return { kind: "exit", outcome, memoryRefused: refused?.value === 1, snapshot };
+  return { kind: "exit", outcome, memoryRefused: refused?.value === 1, snapshot, rests };
 }

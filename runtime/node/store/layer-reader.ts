@@ -41,8 +41,13 @@ export function openLayer(paths: { indexPath: string; tarPath: string }): OpenLa
   }
 }
 
+export interface OpenBlob extends BlobReader {
+  /** Gives the descriptor back; nothing must be read after that. */
+  close(): void;
+}
+
 /** The content of a layer alone. Undefined when it can't be read. */
-export function openBlob({ tarPath }: { tarPath: string }): BlobReader | undefined {
+export function openBlob({ tarPath }: { tarPath: string }): OpenBlob | undefined {
   try {
     const fd = openSync(tarPath, "r");
     return new FileBlob(fd, fstatSync(fd).size);
@@ -51,7 +56,7 @@ export function openBlob({ tarPath }: { tarPath: string }): BlobReader | undefin
   }
 }
 
-class FileBlob implements BlobReader {
+class FileBlob implements OpenBlob {
   readonly sizeBytes: number;
   readonly #fd: number;
 
@@ -72,6 +77,10 @@ class FileBlob implements BlobReader {
       return -Errno.EIO;
     }
     return count;
+  }
+
+  close(): void {
+    closeSync(this.#fd);
   }
 }
 
