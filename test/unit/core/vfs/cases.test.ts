@@ -7,19 +7,24 @@ import { WpodError } from "../../../../runtime/core/error.ts";
 import { Operation } from "../../../../runtime/core/kernel/protocol.ts";
 import type { Credentials } from "../../../../runtime/core/vfs/credentials.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
+import { openJournal } from "../../../../runtime/core/vfs/journal/journal.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { openHostTree } from "../../../../runtime/node/hostdir/host-tree.ts";
 import { KernelHere } from "../../../fixtures/kernel-here.ts";
 import { type FileCase, loadCases, plant } from "./case-file.ts";
 import { type CaseTarget, runCase } from "./case-runner.ts";
+import { fingerprint } from "./journal/history.ts";
+import { RecordedFolder } from "./journal/recorded-folder.ts";
 import { type EntrySpec, makeLayer } from "./layer-fixture.ts";
 import { NativeFile, plantNative } from "./native-directory.ts";
 import { plantMemory } from "./plant-memory.ts";
 
 const nowNs = () => BigInt(Date.now()) * 1_000_000n;
 
+const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0 };
+
 function credentialsOf(one: FileCase): Credentials {
-  return { uid: 0, gid: 0, groups: [], umask: 0, ...one.user };
+  return { ...SUPERUSER, ...one.user };
 }
 
 function targetOf(table: MountTable, one: FileCase, prefix: string): CaseTarget {
@@ -33,6 +38,25 @@ function memory(one: FileCase): CaseTarget {
   const tree = new FileSystem({ nowNs, device: 1n, rootMode: 0o777 });
   plantMemory(tree, plant(one));
   return targetOf(new MountTable(tree), one, "");
+}
+
+/** In a folder, with hardly any room in memory; and then the folder has to have the same. */
+function runKept(one: FileCase): void {
+  const folder = new RecordedFolder();
+  const open = () => {
+    const tree = new FileSystem({ nowNs, device: 1n, rootMode: 0o777 });
+    const options = { identity: "", residentBytesMax: 1, deadBytesMin: 100, growthBytesMin: 100 };
+    return { tree, journal: openJournal(tree, folder, options) };
+  };
+  const look = (fileSystem: FileSystem) =>
+    fingerprint({ fileSystem, root: new MountTable(fileSystem).openRoot(SUPERUSER) });
+  const { tree, journal } = open();
+  plantMemory(tree, plant(one));
+  runCase(one, targetOf(new MountTable(tree), one, ""));
+  const seen = look(tree);
+  expect(journal.close()).toBe(0);
+  const again = open();
+  expect(look(again.tree)).toBe(seen);
 }
 
 function tmpfs(one: FileCase): CaseTarget {
@@ -167,6 +191,7 @@ test("there are 200 cases or more, each with a name of its own", () => {
 
 const backends: { name: string; run: (one: FileCase) => void }[] = [
   { name: "memory", run: (one) => runCase(one, memory(one)) },
+  { name: "memory, kept in a folder", run: runKept },
   { name: "tmpfs", run: (one) => runCase(one, tmpfs(one)) },
   {
     name: "image",

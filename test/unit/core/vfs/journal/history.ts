@@ -151,7 +151,7 @@ export function apply({ root, clock }: Kept, one: Operation, between = () => {})
 }
 
 /** All that a guest can see but the times of access, as one text. */
-export function fingerprint({ fileSystem, root }: Kept): string {
+export function fingerprint({ fileSystem, root }: Pick<Kept, "fileSystem" | "root">): string {
   const lines: string[] = [JSON.stringify(fileSystem.usage())];
   describe(root, ".", lines);
   return lines.join("\n");
