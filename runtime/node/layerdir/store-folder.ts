@@ -123,7 +123,7 @@ function makeFolder(path: string, parentCount: number): void {
   }
 }
 
-export class HostFile implements StoreFile {
+class HostFile implements StoreFile {
   readonly fd: number;
   #sizeBytes: number;
 

@@ -37,7 +37,6 @@ const CHUNK_RECORD_BYTES = 21;
 const SPARSE_PIECE_BYTES = 24;
 /** Chunks below this are copied: thousands of small transfers take longer. */
 const INLINE_BYTES_MAX = 64 * 1024;
-const PIECE_COUNT_MAX = 255;
 
 /** Says how a record carries bytes of chunks. Undefined: by what is on disk, where all of them are. */
 export type BufferList = Uint8Array<ArrayBuffer>[] | undefined;
@@ -292,6 +291,3 @@ function readPieces(reader: ByteReader, extent: number, isStored: PieceCheck): P
   }
   return pieces;
 }
-
-/** What a store may keep of one chunk: more don't fit into a record. */
-export const CHUNK_PIECE_COUNT_MAX = PIECE_COUNT_MAX;
