@@ -277,6 +277,20 @@ describe("a client that sends garbage", () => {
     LONG ? 600_000 : 60_000,
   );
 
+  test("or posts without end, keeps nobody from changing names", async () => {
+    const flooders = await Promise.all([1, 2].map((seed) => threads.start("flood", seed)));
+    for (const { control } of flooders) {
+      const waiting = Atomics.waitAsync(control, 1, 0);
+      if (waiting.async) await waiting.value;
+    }
+    // It makes and removes files all the time.
+    const watcher = await threads.start("watch", 19);
+    while (Atomics.load(watcher.control, 1) < 300) await new Promise((resolve) => setImmediate(resolve));
+    expect((await report(watcher)).wrong).toEqual([]);
+    await Promise.all(flooders.map((thread) => thread.end()));
+    expect(await kernel.counts()).toMatchObject({ clients: 0, open: 0 });
+  });
+
   test(
     "gets errors, and nobody else notices",
     async () => {

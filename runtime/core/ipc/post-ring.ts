@@ -12,8 +12,8 @@
  * | 128 | bytes | 4096 units of 128 bytes | client |
  *
  * A call is posted by one exchange of the view: so it is posted only while what the client took for granted is so. Whoever
- * is about to change that has the kernel do all that was posted, and then give the view another number; a post that comes in
- * between makes the kernel look again. A client that is ended anywhere has posted a call whole, or not at all.
+ * is about to change that has the kernel give the view another number, and then do all that was posted: nothing comes to it
+ * under the old one any more. A client that is ended anywhere has posted a call whole, or not at all.
  */
 
 import { takeText } from "./text.ts";
@@ -205,14 +205,13 @@ export class PostRing implements Posted {
     }
   }
 
-  /** Kernel's end: the same, and nothing is left to be done: all that was posted under the old view is. */
+  /**
+   * Kernel's end: the same, and nothing is left to be done of what was posted under the old view. The view ends first: so
+   * this ends too, however fast the client goes on posting.
+   */
   revoke(perform: (call: Posted) => void): void {
-    for (;;) {
-      this.drain(perform);
-      const word = Atomics.load(this.#words, VIEW);
-      if (((word ^ this.#done) & UNIT_MASK) !== 0) continue;
-      if (Atomics.compareExchange(this.#words, VIEW, word, nextView(word)) === word) return;
-    }
+    this.expire();
+    this.drain(perform);
   }
 }
 

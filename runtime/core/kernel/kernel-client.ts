@@ -50,6 +50,8 @@ import type { Poster, Views } from "./views.ts";
 import { isWaitable } from "./wait-queue.ts";
 
 const MODE_MASK = 0o7777;
+/** Of a client that keeps the rules none fails, unless a disk does. */
+const FAILED_POSTS_MAX = 4096;
 /** What may be asked for: an answer is never taken for an errno. */
 const ANY_READINESS = Readiness.read | Readiness.write | Readiness.hangup;
 const STICKY = 0o1000;
@@ -166,6 +168,8 @@ export class KernelClient implements Poster {
   }
 
   #performPosted(call: Posted): number {
+    // Who posts what can't be done keeps no rules: it costs the others no more time.
+    if (this.failedPosts > FAILED_POSTS_MAX) return -Errno.EPERM;
     const handle = call.number(1);
     const file = this.handles.get(handle);
     if (file === undefined) return -Errno.EBADF;
@@ -198,6 +202,7 @@ export class KernelClient implements Poster {
     const handle = call.number(2);
     const name = call.text();
     if (name.includes("\0") || this.handles.has(handle)) return -Errno.EINVAL;
+    if (this.handles.isFull) return -Errno.EMFILE;
     const file = directory.openAt(name, unpackOpenFlags(call.number(3), call.number(4) & MODE_MASK));
     if (isFailure(file)) return file;
     this.handles.set(handle, file);
