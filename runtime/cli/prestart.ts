@@ -4,4 +4,8 @@
  */
 import { prestartWorker } from "../engine/worker-entry.ts";
 
-if (process.argv[2] === "run" && process.argv.length > 3) prestartWorker();
+const isRun = process.argv[2] === "run" && process.argv.length > 3;
+// Another process does the work then, and comes here too.
+const isElsewhere =
+  process.permission === undefined && process.argv.some((word) => word.startsWith("--isolation"));
+if (isRun && !isElsewhere) prestartWorker();

@@ -37,7 +37,13 @@ export function interruptUntil(worker: Worker, done: Promise<unknown>): void {
   };
   timer = setTimeout(() => {
     session = new Session();
-    session.connect();
+    try {
+      session.connect();
+    } catch {
+      // Not permitted, to a process that was started so: the program is stopped at the end of its next call.
+      end();
+      return;
+    }
     session.on("NodeWorker.attachedToWorker", ({ params }: { params: Attached }) => {
       // `workerId` counts the workers that this session attached to; the thread's number is in the title alone.
       if (!params.workerInfo.title.startsWith(`[worker ${threadId}]`)) return;

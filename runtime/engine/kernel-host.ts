@@ -23,6 +23,7 @@ import type {
   TreePlace,
 } from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
+import { inheritedPermissionFlags } from "../node/host/permission-flags.ts";
 
 const ENTRY = new URL("../worker/kernel.worker.ts", import.meta.url);
 
@@ -245,7 +246,7 @@ export class KernelHost implements AsyncDisposable {
       stdout: true,
       stderr: true,
       env: {},
-      execArgv: [],
+      execArgv: inheritedPermissionFlags(),
       workerData: this.#gate.buffer,
       trackUnmanagedFds: true,
     });

@@ -4,6 +4,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { WorkerMessage } from "../core/kernel/spec.ts";
+import { inheritedPermissionFlags } from "../node/host/permission-flags.ts";
 
 const ENTRY = new URL("../worker/container.worker.ts", import.meta.url);
 
@@ -110,7 +111,7 @@ export function startWorker(): Worker {
     stdout: true,
     stderr: true,
     env: cacheEnvironment(),
-    execArgv: [],
+    execArgv: inheritedPermissionFlags(),
     resourceLimits: RESOURCE_LIMITS,
     trackUnmanagedFds: true,
   });

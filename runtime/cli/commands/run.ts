@@ -2,13 +2,14 @@
 import { isatty } from "node:tty";
 import { WpodError } from "../../core/error.ts";
 import type { Engine } from "../../engine/index.ts";
+import { isIsolatedChild, runIsolated } from "../../engine/isolated-process.ts";
 import type { Container } from "../../engine/types.ts";
 import { atLeast, type CommandSpec } from "../command.ts";
 import type { Context } from "../context.ts";
 import { RUN_FLAGS } from "../flags/run-flags.ts";
 import { removeCidfile, writeCidfile } from "../run/cidfile.ts";
 import { runOptions } from "../run/run-options.ts";
-import { passSignals } from "../run/signals.ts";
+import { PASSED_SIGNALS, passSignals } from "../run/signals.ts";
 
 /** In podman's words. */
 const NO_TERMINAL =
@@ -31,6 +32,17 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
   async run(context, flags) {
     const [image] = flags.operands;
     const options = await runOptions(flags, context);
+    if (isIsolationWanted(flags.text("isolation")) && !isIsolatedChild()) {
+      const cidfile = flags.text("cidfile");
+      return runIsolated({
+        image: flags.operands[0]!,
+        mounts: options.mounts ?? [],
+        reads: [...flags.list("env-file"), ...flags.list("label-file")],
+        writes: cidfile === undefined ? [] : [cidfile],
+        tty: options.tty === true,
+        signals: PASSED_SIGNALS,
+      });
+    }
     if (options.tty && !isatty(0)) context.output.error(`Warning: ${NO_TERMINAL}\n`);
     options.onWarning = (message) => context.output.error(`Warning: ${message}\n`);
     const signals = passSignals();
@@ -48,6 +60,14 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
     return exitCode;
   },
 };
+
+/** @throws WpodError USAGE, UNSUPPORTED */
+function isIsolationWanted(isolation: string | undefined): boolean {
+  if (isolation === undefined || isolation === "" || isolation === "default") return false;
+  if (isolation === "process") return true;
+  const code = isolation === "hyperv" ? "UNSUPPORTED" : "USAGE";
+  throw new WpodError(code, `invalid isolation "${isolation}": it is "default" or "process"`);
+}
 
 async function launchWithCidfile(container: Container, cidfile: string): Promise<Container> {
   try {

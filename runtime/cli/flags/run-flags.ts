@@ -7,7 +7,6 @@ const CPU = "CPU time isn't limited yet";
 const DISK_RATE = "reading and writing isn't slowed down";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
-const PLATFORM = "it belongs to another platform's isolation";
 const VOLUMES = "volumes are named one by one: -v NAME:/path";
 const LOGS = "logs are kept in files of the Kubernetes format, 3 of 10 MiB";
 const NAMESPACES = "containers share nothing with the host or each other yet";
@@ -37,6 +36,13 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { long: "env-file", kind: "list", value: "file", help: "Read environment variables from a file" },
   { long: "hostname", short: "h", kind: "text", value: "name", help: "Set the container's host name" },
+  {
+    long: "isolation",
+    kind: "text",
+    value: "technology",
+    default: "default",
+    help: "default: threads of this process; process: another one, which may open only the container's files",
+  },
   { long: "interactive", short: "i", kind: "switch", help: "Pass standard input on to the container" },
   { long: "label", short: "l", kind: "list", value: "key=value", help: "Add a label" },
   { long: "label-file", kind: "list", value: "file", help: "Read labels from a file, one a line" },
@@ -200,7 +206,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "shm-size",
   ]),
   ...later("switch", KERNEL, ["init", "oom-kill-disable", "privileged", "use-api-socket"]),
-  ...later("text", PLATFORM, ["isolation"]),
   ...later("text", NAMESPACES, ["ipc", "pid", "userns", "uts"]),
   ...later("list", VOLUMES, ["volumes-from"]),
   ...later("text", VOLUMES, ["volume-driver"]),

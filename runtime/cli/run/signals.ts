@@ -1,9 +1,18 @@
-/** Signals to `wpod run` go to its container; what comes before there is one, or a second time, ends this process. */
+/**
+ * Signals to `wpod run` go to its container; what comes before there is one, or a second time, ends this process. Where this
+ * process was started for one container by another `wpod run`, that one sends them.
+ */
 import { parseSignal } from "../../core/container/signal.ts";
 import { KILL_SIGNAL } from "../../engine/containers.ts";
+import { isIsolatedChild } from "../../engine/isolated-process.ts";
 import type { Container } from "../../engine/types.ts";
 
 const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1"] as const;
+/** All that this system can have come. */
+export const PASSED_SIGNALS = [...PASSED, KILL_SIGNAL as NodeJS.Signals].filter(
+  (signal) =>
+    process.platform !== "win32" || signal === "SIGINT" || signal === "SIGHUP" || signal === "SIGTERM",
+);
 const KILLED = 137;
 
 export interface SignalPass {
@@ -20,10 +29,11 @@ export function passSignals(): SignalPass {
     // It may have ended by itself just now.
     container.kill(signal === KILL_SIGNAL ? "SIGKILL" : signal).catch(() => {});
   };
-  for (const signal of [...PASSED, KILL_SIGNAL]) {
-    if (process.platform !== "win32" || signal === "SIGINT" || signal === "SIGHUP" || signal === "SIGTERM") {
-      process.on(signal as NodeJS.Signals, pass);
-    }
+  const isChild = isIsolatedChild();
+  for (const signal of PASSED_SIGNALS) process.on(signal, isChild ? () => {} : pass);
+  if (isChild) {
+    process.on("message", pass);
+    process.on("disconnect", () => process.exit(KILLED));
   }
   return {
     to(started) {

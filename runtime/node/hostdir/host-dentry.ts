@@ -7,7 +7,6 @@ import {
   chmodSync,
   closeSync,
   constants,
-  fchmodSync,
   fstatSync,
   linkSync,
   lstatSync,
@@ -27,6 +26,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { Failure, OpenFile, OpenOptions, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import type { Credentials } from "../../core/vfs/credentials.ts";
 import type { Dentry, DirectoryReader, HeldFile, MountFlags } from "../../core/vfs/dentry.ts";
+import { changeMode } from "../host/descriptor-calls.ts";
 import { type HostPlace, identityOf, O_PATH, stale } from "./host-descriptors.ts";
 import { attempt, hostErrno } from "./host-errno.ts";
 import { HostFile } from "./host-file.ts";
@@ -300,7 +300,7 @@ export class HostDentry implements Dentry, HostPlace {
       const bits = mode & 0o1777;
       const fd = openSync(this.tree.descriptors.pathOf(this, name), flags, bits);
       try {
-        fchmodSync(fd, bits);
+        changeMode(fd, bits);
         const dentry = new HostDentry(this.tree, this, name, fstatSync(fd, { bigint: true }), "");
         dentry.#madeFd = fd;
         return dentry;
@@ -337,7 +337,7 @@ export class HostDentry implements Dentry, HostPlace {
     const fd = openSync(descriptors.pathOfPlace(this), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     try {
       this.#accept(fstatSync(fd, { bigint: true }));
-      fchmodSync(fd, mode);
+      changeMode(fd, mode);
     } finally {
       closeSync(fd);
     }

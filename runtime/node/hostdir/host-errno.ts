@@ -15,6 +15,7 @@ const OTHER_NAMES: Readonly<Record<string, Errno>> = {
   EOPNOTSUPP: Errno.ENOTSUP,
   EDEADLOCK: Errno.EDEADLK,
   ENODATA: Errno.EIO,
+  ERR_ACCESS_DENIED: Errno.EACCES, // Node's permission model
   ERR_INVALID_ARG_VALUE: Errno.EINVAL, // a NUL in a name
   ERR_OUT_OF_RANGE: Errno.EINVAL,
   ERR_FS_FILE_TOO_LARGE: Errno.EFBIG,

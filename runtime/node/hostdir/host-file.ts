@@ -10,7 +10,6 @@ import {
   fstatSync,
   fsyncSync,
   ftruncateSync,
-  futimesSync,
   readFileSync,
   readSync,
   writeSync,
@@ -25,6 +24,8 @@ import { FileBase } from "../../core/vfs/file-base.ts";
 import { FILE_BYTES_MAX } from "../../core/vfs/file-content.ts";
 import { Lock, type Lockable, lockAlone } from "../../core/vfs/lock-table.ts";
 import { mayChangeTimes } from "../../core/vfs/times.ts";
+import { changeTimes } from "../host/descriptor-calls.ts";
+import { isRestricted } from "../host/permission-flags.ts";
 import { identityOf } from "./host-descriptors.ts";
 import { attempt } from "./host-errno.ts";
 import type { HostTree } from "./host-tree.ts";
@@ -232,12 +233,14 @@ export class HostFile extends FileBase implements HostMovable, Lockable {
         access,
         modify,
         () => fstatSync(this.#fd, { bigint: true }),
-        (atime, mtime) => futimesSync(this.#fd, atime, mtime),
+        (atime, mtime) => changeTimes(this.#fd, atime, mtime),
       );
     });
   }
 
   sync(dataOnly: boolean): number {
+    // Not permitted, and not to be promised either.
+    if (isRestricted()) return -Errno.ENOTSUP;
     return attempt(() => {
       if (dataOnly) fdatasyncSync(this.#fd);
       else fsyncSync(this.#fd);

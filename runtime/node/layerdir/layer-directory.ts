@@ -55,7 +55,7 @@ export function keepInFolder(
   arrival?: Arrival,
 ): Journal {
   try {
-    return openJournal(fileSystem, new HostFolder(path), { identity, residentBytesMax }, arrival);
+    return openJournal(fileSystem, new HostFolder(path, true), { identity, residentBytesMax }, arrival);
   } catch (cause) {
     if (!(cause instanceof WpodError) || cause.message.includes(path)) throw cause;
     throw new WpodError("STORE_UNUSABLE", `"${path}" can't be used: ${cause.message}`, {

@@ -9,6 +9,8 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import type { Failure } from "../../../shim/abi/system.ts";
 import { WpodError } from "../../core/error.ts";
 import type { StoreFile, StoreFolder } from "../../core/vfs/store-folder.ts";
+import { DURABLE_FLAGS, syncDurable } from "../host/descriptor-calls.ts";
+import { isRestricted } from "../host/permission-flags.ts";
 import { attempt, hostErrno } from "../hostdir/host-errno.ts";
 
 const { O_RDWR, O_CREAT, O_TRUNC, O_EXCL } = fs.constants;
@@ -21,9 +23,12 @@ const PARENT_COUNT_MAX = 2;
 
 export class HostFolder implements StoreFolder {
   readonly #path: string;
+  readonly #flags: number;
 
-  constructor(path: string) {
+  /** @param isDurable its files are synced */
+  constructor(path: string, isDurable = false) {
     this.#path = path;
+    this.#flags = O_NOFOLLOW | (isDurable ? DURABLE_FLAGS : 0);
   }
 
   list(): string[] {
@@ -39,7 +44,7 @@ export class HostFolder implements StoreFolder {
     const path = join(this.#path, name);
     let fd: number;
     try {
-      fd = fs.openSync(path, O_RDWR | O_NOFOLLOW);
+      fd = fs.openSync(path, O_RDWR | this.#flags);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") return undefined;
@@ -64,7 +69,7 @@ export class HostFolder implements StoreFolder {
 
   #create(path: string): number {
     try {
-      return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE);
+      return fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | this.#flags, FILE_MODE);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOENT") makeFolder(this.#path, PARENT_COUNT_MAX);
@@ -72,7 +77,7 @@ export class HostFolder implements StoreFolder {
       else if (code === "EEXIST") fs.unlinkSync(path);
       else throw error;
     }
-    return fs.openSync(path, O_RDWR | O_CREAT | O_TRUNC | O_EXCL | O_NOFOLLOW, FILE_MODE);
+    return fs.openSync(path, O_RDWR | O_CREAT | O_TRUNC | O_EXCL | this.#flags, FILE_MODE);
   }
 
   rename(name: string, toName: string): number {
@@ -96,8 +101,8 @@ export class HostFolder implements StoreFolder {
   }
 
   sync(): number {
-    // Windows knows no such thing.
-    if (process.platform === "win32") return 0;
+    // Windows knows no such thing, and a restricted process may not: a file system writes the name with a durable file.
+    if (process.platform === "win32" || isRestricted()) return 0;
     return attempt(() => {
       const fd = fs.openSync(this.#path, fs.constants.O_RDONLY);
       try {
@@ -173,14 +178,14 @@ class HostFile implements StoreFile {
   sync(): number {
     return attempt(() => {
       // It takes along what is needed to find the bytes again, and spares the disk the rest.
-      fs.fdatasyncSync(this.fd);
+      syncDurable(this.fd);
       return 0;
     });
   }
 
   startSync(): void {
     // A thread of Node's does it, also while this one is busy with its guest. Whether it worked is for `sync` to say.
-    fs.fdatasync(this.fd, () => {});
+    if (!isRestricted()) fs.fdatasync(this.fd, () => {});
   }
 
   close(): void {

@@ -4,7 +4,7 @@
  * pool made before, so that the whole takes little longer than unpacking alone.
  */
 import { createHash, type Hash } from "node:crypto";
-import { close, fdatasync, fsync, open, write } from "node:fs";
+import { close, constants, fdatasync, fsync, open, write } from "node:fs";
 import type { Transform } from "node:stream";
 import { promisify } from "node:util";
 import { WpodError } from "../../core/error.ts";
@@ -12,6 +12,8 @@ import type { Digest } from "../../core/image/digest.ts";
 import { LayerIndexBuilder } from "../../core/image/index-builder.ts";
 import { LAYER_BYTES_MAX } from "../../core/image/limits.ts";
 import { TarScanner } from "../../core/image/tar.ts";
+import { DURABLE_FLAGS } from "../host/descriptor-calls.ts";
+import { isRestricted } from "../host/permission-flags.ts";
 import type { Member } from "./archive.ts";
 import { createDecompressor, recognize, START_BYTES } from "./compression.ts";
 
@@ -308,7 +310,7 @@ class TarFile {
   }
 
   static async create(path: string): Promise<TarFile> {
-    return new TarFile(await openAsync(path, "wx", 0o600));
+    return new TarFile(await openAsync(path, O_WRONLY | O_CREAT | O_EXCL | DURABLE_FLAGS, 0o600));
   }
 
   append(chunk: Uint8Array): void {
@@ -326,7 +328,8 @@ class TarFile {
   async finish(): Promise<void> {
     await this.#tail;
     await this.#syncing;
-    await fsyncAsync(this.#fd);
+    // Each write was durable where this isn't permitted.
+    if (!isRestricted()) await fsyncAsync(this.#fd);
   }
 
   async close(): Promise<void> {
@@ -344,13 +347,14 @@ class TarFile {
     }
     this.pendingBytes -= chunk.length;
     this.#unsyncedBytes += chunk.length;
-    if (this.#unsyncedBytes < SYNC_BYTES) return;
+    if (this.#unsyncedBytes < SYNC_BYTES || isRestricted()) return;
     this.#unsyncedBytes = 0;
     this.#syncing = this.#syncing.then(() => fdatasyncAsync(this.#fd));
     this.#syncing.catch(() => {});
   }
 }
 
+const { O_WRONLY, O_CREAT, O_EXCL } = constants;
 const openAsync = promisify(open);
 const writeAsync = promisify(write);
 const fdatasyncAsync = promisify(fdatasync);

@@ -3,12 +3,15 @@
  * left of a process that died is swept by the next import.
  */
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, constants, fsyncSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { WpodError } from "../../core/error.ts";
+import { DURABLE_FLAGS, syncDurable } from "../host/descriptor-calls.ts";
+import { isRestricted } from "../host/permission-flags.ts";
 import { databaseError } from "./database.ts";
 import type { Store } from "./store.ts";
 
+const { O_WRONLY, O_CREAT, O_EXCL } = constants;
 const TEMPORARY_NAME = /^(\d+)-[0-9a-f]{16}\.[a-z]+$/;
 /** A process of another container may share this folder, and its number means nothing here: old ones only. */
 const SWEEP_AGE_MS = 10 * 60 * 1000;
@@ -20,10 +23,10 @@ export function temporaryPath(store: Store, suffix: string): string {
 
 /** Writes a file and makes it durable. */
 export function writeSynced(path: string, bytes: Uint8Array): void {
-  const fd = openSync(path, "wx", 0o600);
+  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | DURABLE_FLAGS, 0o600);
   try {
     for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
-    fsyncSync(fd);
+    syncDurable(fd);
   } finally {
     closeSync(fd);
   }
@@ -31,7 +34,8 @@ export function writeSynced(path: string, bytes: Uint8Array): void {
 
 /** Makes renames in a directory durable. */
 export function syncDirectory(path: string): void {
-  if (process.platform === "win32") return; // a directory can't be opened there; NTFS journals renames
+  // A directory can't be opened there, and NTFS journals renames; a restricted process may not.
+  if (process.platform === "win32" || isRestricted()) return;
   const fd = openSync(path, "r");
   try {
     fsyncSync(fd);

@@ -31,7 +31,8 @@ export class TerminalGuard {
    * @returns undefined where there is no `stty` that understands the terminal on descriptor 0
    */
   static prepare(): (() => TerminalGuard) | undefined {
-    if (process.platform === "win32") return undefined;
+    // Where this process may start none, the one that started it puts the terminal back.
+    if (process.platform === "win32" || process.permission?.has("child") === false) return undefined;
     // Not an import: most runs have no terminal, and it takes milliseconds.
     const { spawn, spawnSync } = process.getBuiltinModule("node:child_process");
     const { status, stdout } = spawnSync("stty", ["-g"], { stdio: [0, "pipe", "ignore"], encoding: "utf8" });

@@ -1,0 +1,118 @@
+/**
+ * `--isolation=process`: the same command once more, in a child that may touch only what its container needs. Streams and the
+ * terminal are the same ones; signals go through a channel, because a terminal sends its own to both. When one of the two
+ * ends, however, so does the other.
+ */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { isatty } from "node:tty";
+import { parseSignal } from "../core/container/signal.ts";
+import { type Grants, isRestricted, permissionFlags } from "../node/host/permission-flags.ts";
+import { parseImageSource } from "../node/store/image-source.ts";
+import { KILL_SIGNAL } from "./containers.ts";
+import { defaultRoot } from "./root.ts";
+import type { MountSpec } from "./types.ts";
+
+/** What a `wpod run` names of the host. */
+export interface IsolatedRun {
+  image: string;
+  mounts: readonly MountSpec[];
+  /** Files that it reads, and one that it writes, beside these. */
+  reads: readonly string[];
+  writes: readonly string[];
+  tty: boolean;
+  /** Handed on; the child has no others. */
+  signals: readonly NodeJS.Signals[];
+}
+
+/** Read to make a container: randomness, its own start time, and what it has open, by number. */
+const SYSTEM_FILES = ["/dev/urandom", "/dev/null", "/dev/tty", "/proc/self", "/proc/mounts"];
+/** As where a program was found, and couldn't be run. */
+const NOT_STARTED = 125;
+
+/** This process is such a child. Its parent sends it signals, as messages, and ends with it. */
+export function isIsolatedChild(): boolean {
+  return isRestricted() && process.channel !== undefined;
+}
+
+/** @returns the exit status of the child, which is that of the container */
+export async function runIsolated(run: IsolatedRun): Promise<number> {
+  const program = realpathSync(process.argv[1]!);
+  const restore = run.tty && isatty(0) ? savedTerminal() : undefined;
+  const child = spawn(
+    process.execPath,
+    [...permissionFlags(grantsOf(program, run)), program, ...process.argv.slice(2)],
+    { stdio: ["inherit", "inherit", "inherit", "ipc"] },
+  );
+  const pass = (signal: NodeJS.Signals) => {
+    if (child.connected) child.send(signal, () => {});
+  };
+  for (const signal of run.signals) process.on(signal, pass);
+  const ended = Promise.withResolvers<number>();
+  child.once("error", () => ended.resolve(NOT_STARTED));
+  child.once("exit", (status, signal) =>
+    ended.resolve(status ?? 128 + (parseSignal(signal ?? KILL_SIGNAL)?.number ?? 0)),
+  );
+  const status = await ended.promise;
+  restore?.();
+  return status;
+}
+
+/** What the command line names, and wpod's own. */
+function grantsOf(program: string, { image, mounts, reads, writes }: IsolatedRun): Grants {
+  const root = defaultRoot();
+  // Also what is too large for memory goes there, and not where everybody's temporary files are.
+  mkdirSync(join(root, "tmp"), { recursive: true, mode: 0o700 });
+  const codeCache = process.env.WPOD_CODE_CACHE;
+  const binds = mounts.filter(({ type }) => type === "bind");
+  const bindPaths = (isWritable: boolean) =>
+    binds
+      .filter(({ readOnly }) => (readOnly !== true) === isWritable)
+      .flatMap(({ source }) => [source!, ...(existsSync(source!) ? [realpathSync(source!)] : [])]);
+  return {
+    read: [
+      packageFolder(program),
+      ...SYSTEM_FILES.filter((path) => existsSync(path)),
+      ...imagePaths(image),
+      ...reads.map((path) => resolve(path)),
+      ...bindPaths(false),
+    ],
+    write: [
+      root,
+      realpathSync(root),
+      // A descriptor that is open is gone through by its number.
+      ...(process.platform === "linux" ? ["/proc/self/fd"] : []),
+      ...writes.map((path) => resolve(path)),
+      ...(codeCache === undefined || codeCache === "off" || codeCache === "" ? [] : [resolve(codeCache)]),
+      ...bindPaths(true),
+    ],
+  };
+}
+
+function imagePaths(image: string): string[] {
+  const source = parseImageSource(image);
+  if (source !== undefined) return [source.path];
+  const path = resolve(image);
+  return existsSync(path) ? [path] : [];
+}
+
+/** The installed package, or the source tree. */
+function packageFolder(program: string): string {
+  let folder = dirname(program);
+  while (!existsSync(join(folder, "LICENSE"))) {
+    const above = dirname(folder);
+    if (above === folder) return dirname(program);
+    folder = above;
+  }
+  return folder;
+}
+
+/** What puts the terminal back as it is now: the child can't when it was killed. */
+function savedTerminal(): (() => void) | undefined {
+  if (process.platform === "win32") return undefined;
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
+  const { status, stdout } = spawnSync("stty", ["-g"], { stdio: [0, "pipe", "ignore"], encoding: "utf8" });
+  if (status !== 0) return undefined;
+  return () => void spawnSync("stty", [stdout.trim()], { stdio: [0, "ignore", "ignore"] });
+}
