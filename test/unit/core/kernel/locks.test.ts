@@ -1,10 +1,14 @@
 /** Advisory locks of clients of one kernel, and of a program that has its files for itself. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { LOCK_KINDS } from "../../../../runtime/core/kernel/lock-call.ts";
+import { CallFlag, Operation, Place } from "../../../../runtime/core/kernel/protocol.ts";
+import type { RemoteFile } from "../../../../runtime/core/kernel/remote/remote-file.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { isFailure, type OpenFile, type OpenOptions } from "../../../../shim/abi/system.ts";
 import { type Joined, KernelHere } from "../../../fixtures/kernel-here.ts";
+import { makeLayer } from "../vfs/layer-fixture.ts";
 
 const SUPERUSER = { uid: 0, gid: 0, groups: [], umask: 0 };
 const READ: OpenOptions = {
@@ -104,4 +108,65 @@ test("a locked file is read, written and removed by anybody: the lock is advice"
   expect(file.write(new Uint8Array(5))).toBe(5);
   expect(file.truncate(0)).toBe(0);
   expect(other.root.unlinkAt("file")).toBe(0);
+});
+
+describe("a file of an image, which a client opens without asking twice", () => {
+  const READ_BYTES = 4;
+
+  function joinImage() {
+    const layer = makeLayer({
+      entries: [
+        { path: "", type: "directory", mode: 0o777 },
+        { path: "file", content: new Uint8Array(READ_BYTES), mode: 0o666 },
+      ],
+    });
+    const image = new FileSystem({ nowNs: () => 0n, device: 1n, layers: [layer] });
+    const mounts = new MountTable(image);
+    here.kernel.addTree("image", {
+      root: image,
+      table: mounts,
+      fileSystems: [image],
+      movedNode: () => undefined,
+      openRoot: (who) => mounts.openRoot(who),
+      openCapability: () => expect.fail("not asked for"),
+    });
+    const join = () => here.join(mounts.openRoot(SUPERUSER), 1024, () => layer.blob);
+    return { image, one: join(), other: join() };
+  }
+
+  test("has a lock for each description", () => {
+    const { image, one: mine, other: theirs } = joinImage();
+    const files = [1, 2, 3].map(() => open(mine.root, "file"));
+    const [first, second, third] = files as [OpenFile, OpenFile, OpenFile];
+    for (const file of files) expect(file.read(new Uint8Array(READ_BYTES))).toBe(READ_BYTES);
+    expect(first.lock!("shared", false)).toBe(0);
+    expect(second.lock!("shared", false)).toBe(0);
+    expect(third.lock!("exclusive", false)).toBe(-Errno.EAGAIN);
+    expect(image.locks.count).toBe(2);
+    first.close();
+    expect(image.locks.count).toBe(1);
+    expect(third.lock!("exclusive", true)).toBe(-Errno.EDEADLK);
+    expect(open(theirs.root, "file").lock!("exclusive", false)).toBe(-Errno.EAGAIN);
+    second.close();
+    expect(third.lock!("exclusive", true)).toBe(0);
+    // What has no lock of its own takes nobody's along.
+    open(mine.root, "file").close();
+    expect(open(theirs.root, "file").lock!("shared", false)).toBe(-Errno.EAGAIN);
+    third.close();
+    expect(image.locks.count).toBe(0);
+  });
+});
+
+test("a lock that goes with a close is free at once, also for who waits for it", () => {
+  const mine = open(one.root, "file", { write: true });
+  expect(mine.lock!("exclusive", false)).toBe(0);
+  const { mailbox, bell } = other.connection;
+  const theirs = open(other.root, "file") as RemoteFile;
+  mailbox.numbers[Place.mode] = LOCK_KINDS.indexOf("shared");
+  expect(other.connection.call(Operation.lock, theirs.handle, CallFlag.wait)).toBe(-Errno.EAGAIN);
+  const seen = bell.now();
+  mine.close();
+  // Nobody else has called the kernel since.
+  expect(bell.now()).toBe(seen + 1);
+  expect(theirs.lock!("shared", false)).toBe(0);
 });
