@@ -24,7 +24,7 @@ export function lockFlock(guest: Guest, fd: number, operation: number): Errno {
   const kind = KINDS.get(operation & ~LOCK_NONBLOCK);
   if (kind === undefined) return Errno.EINVAL;
   const answer = descriptor.file.lock?.(kind, (operation & LOCK_NONBLOCK) === 0) ?? -Errno.EINVAL;
-  return -answer as Errno;
+  return answer < 0 ? (-answer as Errno) : Errno.ESUCCESS;
 }
 
 /** Functions of the module `wpod_lock`. */

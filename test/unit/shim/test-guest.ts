@@ -4,6 +4,7 @@
  */
 import { randomFillSync } from "node:crypto";
 import { BufferSource } from "../../../runtime/core/kernel/buffer-stream.ts";
+import { openOwnPipe } from "../../../runtime/core/kernel/pipe.ts";
 import { ProgramEnd } from "../../../runtime/core/kernel/program-system.ts";
 import { type ByteSink, type ByteSource, StreamFile } from "../../../runtime/core/kernel/stream.ts";
 import { FileSystem } from "../../../runtime/core/vfs/file-system.ts";
@@ -61,6 +62,8 @@ export interface TestGuestOptions {
   descriptorsMax?: number;
   memory?: WebAssembly.Memory;
   raise?: (signal: string) => number;
+  /** Its runtime has none. */
+  withoutPipes?: boolean;
 }
 
 /** A system call by its WASI name: numbers and bigints as WebAssembly would pass them; answers an errno. */
@@ -110,6 +113,7 @@ export class TestGuest {
         raise: options.raise ?? (() => 0),
       },
       random: (target) => randomFillSync(target),
+      openPipe: options.withoutPipes === true ? undefined : openOwnPipe,
     };
     this.guest = new Guest(this.system, { descriptorsMax: options.descriptorsMax ?? 64 });
     this.memory = options.memory ?? new WebAssembly.Memory({ initial: 2 });
