@@ -21,6 +21,9 @@ import type { FileSystemState } from "../core/vfs/snapshot.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import { DESCRIPTORS_MAX } from "./limits.ts";
 
+/** This thread hears of the kernel's end only when it doesn't wait for it. */
+const PATIENCE_MS = 30_000;
+
 /** The program that has the files with it. */
 export interface FirstProgram {
   readonly process: ProcessSpec;
@@ -101,7 +104,7 @@ export class LiveFiles {
     const { gate, client, mailbox } = seat.place as Extract<TreePlace, { kind: "kernel" }>;
     const nothing = new StreamFile(0n, { sink: NULL_SINK });
     const connection = new Connection({
-      mailbox: new Mailbox(mailbox),
+      mailbox: new Mailbox(mailbox, PATIENCE_MS),
       gate: new Gate(gate),
       client,
       bell: new Bell(),

@@ -18,7 +18,7 @@ const KINDS: ReadonlyMap<number, LockKind> = new Map([
  * @returns EBADF; EINVAL an operation that there isn't, or a file that can't be locked; EAGAIN others have it, with
  *   LOCK_NB; EDEADLK it would wait for nobody but itself; ENOLCK
  */
-export function lockFlock(guest: Guest, fd: number, operation: number): Errno {
+function lockFlock(guest: Guest, fd: number, operation: number): Errno {
   const descriptor = guest.descriptors.get(fd);
   if (descriptor === undefined) return Errno.EBADF;
   const kind = KINDS.get(operation & ~LOCK_NONBLOCK);

@@ -13,7 +13,7 @@ const FD_BYTES = 4;
  * @returns EFAULT, EMFILE, ENFILE: nothing has happened then
  * @see pipe(2)
  */
-export function procPipe(guest: Guest, fdsPtr: number): Errno {
+function procPipe(guest: Guest, fdsPtr: number): Errno {
   if (!guest.memory.contains(fdsPtr, 2 * FD_BYTES)) return Errno.EFAULT;
   const pipe = guest.system.openPipe?.() ?? -Errno.ENOTSUP;
   if (isFailure(pipe)) return -pipe as Errno;

@@ -16,6 +16,7 @@
  *
  * Both ends may be ended at any instant. The kernel trusts nothing that it reads here.
  */
+import { WpodError } from "../error.ts";
 import type { Gate } from "./gate.ts";
 import { POST_RING_BYTES, PostRing } from "./post-ring.ts";
 
@@ -52,8 +53,13 @@ export class Mailbox {
     return new Mailbox(new SharedArrayBuffer(POSTS_OFFSET_BYTES + POST_RING_BYTES));
   }
 
-  constructor(buffer: SharedArrayBuffer) {
+  readonly #patienceMs: number;
+  #isLost = false;
+
+  /** @param patienceMs how long a call waits for its answer: of a thread that nobody can end */
+  constructor(buffer: SharedArrayBuffer, patienceMs = Infinity) {
     this.buffer = buffer;
+    this.#patienceMs = patienceMs;
     this.#header = new Int32Array(buffer, 0, NUMBERS);
     this.numbers = new Int32Array(buffer, NUMBERS * 4, NUMBER_COUNT);
     this.reals = new Float64Array(buffer, REALS_OFFSET_BYTES, REAL_COUNT);
@@ -62,13 +68,22 @@ export class Mailbox {
     this.posts = new PostRing(buffer, POSTS_OFFSET_BYTES);
   }
 
-  /** Client's end: asks, and blocks until the answer is there. */
+  /**
+   * Client's end: asks, and blocks until the answer is there.
+   *
+   * @throws WpodError KERNEL_LOST when its patience is at an end: for good, since the answer may still come
+   */
   call(operation: number, gate: Gate, client: number): number {
     const header = this.#header;
+    if (this.#isLost) throw lost();
     header[OPERATION] = operation;
     Atomics.store(header, STATE, State.asked);
     gate.knock(client);
-    while (Atomics.load(header, STATE) === State.asked) Atomics.wait(header, STATE, State.asked);
+    while (Atomics.load(header, STATE) === State.asked) {
+      if (Atomics.wait(header, STATE, State.asked, this.#patienceMs) !== "timed-out") continue;
+      this.#isLost = true;
+      throw lost();
+    }
     return header[RESULT]!;
   }
 
@@ -83,4 +98,8 @@ export class Mailbox {
     Atomics.store(this.#header, STATE, State.answered);
     Atomics.notify(this.#header, STATE);
   }
+}
+
+function lost(): WpodError {
+  return new WpodError("KERNEL_LOST", "the kernel, which has the container's files, doesn't answer");
 }
