@@ -36,6 +36,8 @@ export interface BundledFile {
   sizeBytes: number;
 }
 
+const PRESTART = "prestart.js";
+
 /** Something in the sources that can't be shipped. */
 export class BundleError extends Error {
   override readonly name = "BundleError";
@@ -67,7 +69,7 @@ async function writeBundles(plan: BundlePlan, staging: string): Promise<BundledF
   const workers = await workerSources(join(plan.root, plan.workers));
   const single = { format: "cjs", codeSplitting: false } as const;
   const chunks = [
-    ...(await bundleOne(plan, plan.prestart, { ...single, file: join(staging, "prestart.js") })),
+    ...(await bundleOne(plan, plan.prestart, { ...single, file: join(staging, PRESTART) })),
     ...(await bundleOne(plan, plan.commandLine, {
       format: "cjs",
       dir: staging,
@@ -92,12 +94,22 @@ async function writeBundles(plan: BundlePlan, staging: string): Promise<BundledF
   return chunks.map((chunk) => ({ path: chunk.fileName, sizeBytes: Buffer.byteLength(chunk.code) }));
 }
 
+/** As Node.js does with a CommonJS module when it loads one. */
+async function wrap(file: string): Promise<void> {
+  const source = await readFile(file, "utf8");
+  await writeFile(file, `(function(exports,require,module,__filename,__dirname){${source}\n})\n`);
+}
+
 /** What was kept of another bundle's code is never looked at: its folder is named after the bundle. */
 async function writeCodeCache(
   plan: BundlePlan,
   staging: string,
   files: readonly BundledFile[],
 ): Promise<void> {
+  // What comes before everything else is loaded as it is.
+  for (const { path } of files) {
+    if (path.endsWith(".js") && path !== PRESTART) await wrap(join(staging, path));
+  }
   const hash = createHash("sha256");
   for (const { path } of files) hash.update(await readFile(join(staging, path)));
   const source = await readFile(join(plan.root, plan.codeCache), "utf8");

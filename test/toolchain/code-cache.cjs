@@ -21,7 +21,8 @@ function load(name) {
   const file = path.join(__dirname, name);
   const source = fs.readFileSync(file, "latin1");
   const cached = read(`${name}.code`);
-  const script = new vm.Script(`(function(exports,require,module,__filename,__dirname){${source}\n})`, {
+  // The bundle's files are functions already: to put one around them here would be a second copy of each.
+  const script = new vm.Script(source, {
     filename: file,
     cachedData: cached,
   });
