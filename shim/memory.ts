@@ -33,9 +33,15 @@ export class GuestMemory {
   readonly #paths: string[] = new Array(CACHED_PATHS).fill("");
   #gathered: Uint8Array | undefined;
 
-  /** From now on this is the guest's memory. */
-  attach(memory: WebAssembly.Memory): void {
+  #grown: (() => void) | undefined;
+
+  /**
+   * From now on this is the guest's memory.
+   * @param grown called when it is another size than before, at the next look
+   */
+  attach(memory: WebAssembly.Memory, grown?: () => void): void {
     this.#memory = memory;
+    this.#grown = grown;
     this.#refresh();
   }
 
@@ -61,6 +67,7 @@ export class GuestMemory {
     this.#bytes = new Uint8Array(buffer);
     this.#view = new DataView(buffer);
     this.#shared = !(buffer instanceof ArrayBuffer);
+    this.#grown?.();
   }
 
   u8(ptr: number): number {

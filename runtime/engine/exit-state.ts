@@ -52,6 +52,8 @@ function plainExitState(ending: Ending): ExitState {
       return { exitCode: TRAPPED, oomKilled: false, reason: `trap: ${ending.message}` };
     case "imports":
       return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: "unknown imports" };
+    case "memory":
+      return { exitCode: KILLED, oomKilled: true, reason: "out of memory" };
     case "defect":
       // The first line: what follows is where in wpod it was.
       return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: ending.message.split("\n", 1)[0]! };

@@ -33,6 +33,7 @@ export interface GuestStart {
   process: ProcessSpec;
   place: TreePlace;
   memory?: StartMessage["memory"];
+  memoryAccount?: StartMessage["memoryAccount"];
   /** Of a program that may start some. */
   threads?: GuestThreads | undefined;
   log: StartMessage["log"];

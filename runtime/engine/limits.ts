@@ -3,6 +3,9 @@
 /** Bytes of one stream that a result holds. */
 export const COLLECT_BYTES_MAX = 16 * 1024 * 1024;
 
+/** What a container may have of memory when nobody says: its programs' together, and what of its files is in memory. */
+export const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024;
+
 /** What a container's writable layer may hold. */
 export const DISK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 export const INODES_MAX = 1_000_000;

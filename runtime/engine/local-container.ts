@@ -4,6 +4,8 @@ import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec, ProcessSpec, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import { MemoryAccount } from "../core/quota/memory-account.ts";
+import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
 import type { MemoryType } from "../core/wasm/memory-type.ts";
@@ -14,7 +16,7 @@ import { type GuestEnd, GuestProcess } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
 import { CLIENTS_MAX, type KernelHost, type Seat } from "./kernel-host.ts";
-import { THREADS_MAX } from "./limits.ts";
+import { MEMORY_BYTES_MAX, THREADS_MAX } from "./limits.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
@@ -71,6 +73,7 @@ export class LocalContainer implements Container {
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
   readonly #budget: ThreadBudget;
+  readonly #memory: MemoryBudget;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -83,6 +86,7 @@ export class LocalContainer implements Container {
     this.#files = parts.files;
     this.#recorded = recorded;
     this.#budget = new ThreadBudget(Math.min(parts.record.limits.threadsMax ?? THREADS_MAX, CLIENTS_MAX));
+    this.#memory = MemoryBudget.create(parts.record.limits.memoryBytesMax ?? MEMORY_BYTES_MAX);
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
@@ -155,9 +159,11 @@ export class LocalContainer implements Container {
     const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
     const memory = memoryOf(prepared);
     const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
+    const account = MemoryAccount.create(this.#memory);
     const streams = prepared.threaded ? guest.streamsWith(log) : undefined;
     let place: TreePlace;
     try {
+      this.#charge(account, prepared);
       this.#live = new LiveFiles(kernel, this.id, files, {
         process: prepared.process,
         bell: guest.bell,
@@ -171,6 +177,7 @@ export class LocalContainer implements Container {
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     } catch (error) {
       guest.cancel();
+      account.close();
       await this.#live?.close(false);
       throw error;
     }
@@ -178,10 +185,14 @@ export class LocalContainer implements Container {
     running.add(this);
     void guest.started.then(() => this.#started.resolve());
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
-    void guest.gone.then(() => running.delete(this));
+    void guest.gone.then(() => {
+      account.close();
+      running.delete(this);
+    });
     guest.start({
       module,
       memory,
+      memoryAccount: account.spec,
       threads: this.#threadsOf(prepared.process, place, streams),
       process: prepared.process,
       place,
@@ -219,14 +230,17 @@ export class LocalContainer implements Container {
     const collectBytesMax = options.outputBytesMax ?? this.#parts.collectBytesMax;
     const memory = memoryOf(prepared);
     const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
+    const account = MemoryAccount.create(this.#memory);
     const streams = prepared.threaded ? guest.streamsWith(undefined) : undefined;
     let seat: Seat;
     try {
+      this.#charge(account, prepared);
       seat = await live.join(prepared.process, guest.bell, streams);
       if (this.#live === undefined) throw notRunning(this.name);
       if (signal?.aborted) throw aborted(this.name, signal);
     } catch (error) {
       guest.cancel();
+      account.close();
       throw error;
     }
     this.#others.add(guest);
@@ -234,6 +248,7 @@ export class LocalContainer implements Container {
     guest.start({
       module,
       memory,
+      memoryAccount: account.spec,
       threads: this.#threadsOf(prepared.process, place, streams),
       process: prepared.process,
       place,
@@ -245,6 +260,7 @@ export class LocalContainer implements Container {
     const end = await guest.ended;
     release();
     await guest.gone;
+    account.close();
     this.#others.delete(guest);
     await live.leave(seat);
     if (end.ending.kind === "imports") throw explainImports(end.ending.missing, command[0] ?? "");
@@ -252,6 +268,18 @@ export class LocalContainer implements Container {
     if (end.failure !== undefined) throw end.failure.error;
     const { stdout: out, stderr: err, truncated } = end;
     return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
+  }
+
+  /** A program has the memory that it begins with. @throws WpodError MEMORY_LIMIT */
+  #charge(account: MemoryAccount, { memoryBytesMin }: Prepared): void {
+    if (account.charge(memoryBytesMin)) return;
+    const { usedBytes, limitBytes } = this.#memory;
+    const leftBytes = limitBytes - usedBytes;
+    throw new WpodError(
+      "MEMORY_LIMIT",
+      `the program needs ${memoryBytesMin} bytes of memory to begin with, and ${leftBytes} of the container's ${limitBytes} are left`,
+      { hint: "raise the container's limit: --memory" },
+    );
   }
 
   /** The command line runs one program, and then its process ends. */

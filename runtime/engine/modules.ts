@@ -8,7 +8,7 @@ import {
 } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
 import { capMemory } from "../core/wasm/memory-cap.ts";
-import type { MemoryType } from "../core/wasm/memory-type.ts";
+import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
@@ -34,6 +34,8 @@ export interface Compiled {
   readonly startsInWorkdir: boolean;
   /** What it imports as its memory, as far as that may grow. */
   readonly memory: MemoryType | undefined;
+  /** Of all its memories, as it starts. */
+  readonly memoryBytesMin: number;
   /** It may start threads. */
   readonly threaded: boolean;
 }
@@ -64,7 +66,14 @@ export class Modules {
     }
     const { prepared, startsInWorkdir, memory } = prepare(bytes, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
-    const compiled: Compiled = { module: compile(prepared, source), startsInWorkdir, memory, threaded };
+    const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
+    const compiled: Compiled = {
+      module: compile(prepared, source),
+      startsInWorkdir,
+      memory,
+      memoryBytesMin,
+      threaded,
+    };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
   }
@@ -91,7 +100,7 @@ function prepare(
   if (memoryBytesMax !== undefined) {
     const capped = capMemory(prepared, memoryBytesMax);
     if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-    prepared = watchMemory(capped.bytes, inspection.memories);
+    prepared = watchMemory(capped.bytes, inspection.memories, true);
     memories = capped.memories;
   }
   // Behind the watch: a page that the working directory takes is not the program's wish.

@@ -17,6 +17,7 @@ export interface Prepared {
   module: Compiled["module"];
   /** What it imports as its memory. */
   memory: Compiled["memory"];
+  memoryBytesMin: number;
   /** It may start threads. */
   threaded: boolean;
 }
@@ -76,7 +77,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
   const told =
     workdir === "/" || env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`];
   checkArgumentSpace(program.argv, told);
-  const { module, startsInWorkdir, memory, threaded } = modules.compile(
+  const { module, startsInWorkdir, memory, memoryBytesMin, threaded } = modules.compile(
     { read: program.read, key: wish.key(program), source: wish.source(program) },
     { memoryBytesMax: wish.memoryBytesMax, workdir },
   );
@@ -88,6 +89,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
   return {
     module,
     memory,
+    memoryBytesMin,
     threaded,
     process: {
       argv: program.argv,

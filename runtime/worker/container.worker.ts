@@ -21,8 +21,10 @@ import type {
   StartMessage,
   TreePlace,
 } from "../core/kernel/spec.ts";
+import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
+import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { collectGarbage } from "../node/host/garbage.ts";
 import { fillRandom } from "../node/host/random.ts";
@@ -94,7 +96,10 @@ function start(message: StartMessage): void {
     message.process.descriptorsMax,
     (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
     { kind: "exit", status: 0 },
-    { memory: message.memory && ownMemory(message.memory) },
+    {
+      memory: message.memory && ownMemory(message.memory),
+      memoryGuard: message.memoryAccount && new MemoryGuard(new MemoryAccount(message.memoryAccount)),
+    },
   );
   reportTrap(stdio[2], ended.outcome);
   streams.close();

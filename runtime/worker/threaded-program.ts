@@ -17,6 +17,8 @@ import {
   sharedStdio,
 } from "../core/kernel/remote/shared-files.ts";
 import type { SpawnMessage, StartMessage, ThreadSpec, ThreadsSpec, TreePlace } from "../core/kernel/spec.ts";
+import { MemoryAccount } from "../core/quota/memory-account.ts";
+import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
@@ -78,13 +80,19 @@ class ThreadedProgram {
     memory: WebAssembly.Memory | undefined,
     thread: ThreadSpec | undefined,
   ): ProgramResult<ProgramEnd["outcome"] | { kind: "returned" }> {
+    const account = this.#message.memoryAccount;
     return runProgram<ProgramEnd["outcome"] | { kind: "returned" }>(
       this.#message.module,
       this.#system,
       this.#message.process.descriptorsMax,
       (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
       thread === undefined ? { kind: "exit", status: 0 } : { kind: "returned" },
-      { memory, thread, shared: { descriptors: this.#descriptors, filled: thread !== undefined } },
+      {
+        memory,
+        memoryGuard: account && new MemoryGuard(new MemoryAccount(account)),
+        thread,
+        shared: { descriptors: this.#descriptors, filled: thread !== undefined },
+      },
     );
   }
 }

@@ -25,6 +25,9 @@ declare namespace WebAssembly {
     constructor(module: Module, imports: object);
     readonly exports: Record<string, unknown>;
   }
+  class Table {
+    set(index: number, value: unknown): void;
+  }
   class Global {
     value: unknown;
   }

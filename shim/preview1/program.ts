@@ -18,10 +18,19 @@ export interface ProgramResult<Ended> {
   exports: Readonly<Record<string, unknown>> | undefined;
 }
 
+export interface MemoryGuard {
+  /** The program has an instance, and nothing of it has run. */
+  attach(exports: Readonly<Record<string, unknown>>, provided: WebAssembly.Memory | undefined): void;
+  /** Its memory is another size than before. */
+  grown(): void;
+}
+
 /** What a program has beside its module, when it shares memory with other threads or imports it. */
 export interface ProgramParts {
   /** For a module that imports its memory. */
   readonly memory?: WebAssembly.Memory | undefined;
+  /** Knows what its memory may become. Called in the course of the program: what it throws ends it. */
+  readonly memoryGuard?: MemoryGuard | undefined;
   readonly shared?: GuestLimits["shared"];
   /** It isn't the program's first thread: `wasi_thread_start` with these. */
   readonly thread?: { readonly id: number; readonly startArg: number } | undefined;
@@ -52,8 +61,10 @@ export function runProgram<Ended>(
   try {
     const instance = new WebAssembly.Instance(module, createImports(guest, wanted, provided));
     exports = instance.exports;
+    const { memoryGuard } = parts;
+    memoryGuard?.attach(exports, parts.memory);
     const memory = exports.memory ?? parts.memory;
-    if (memory instanceof WebAssembly.Memory) guest.memory.attach(memory);
+    if (memory instanceof WebAssembly.Memory) guest.memory.attach(memory, () => memoryGuard?.grown());
     if (system.attention !== undefined) system.attention.inHost = false;
     enter(exports, parts.thread);
     returns = true;

@@ -17,7 +17,10 @@ import type { Bell } from "../ipc/bell.ts";
 
 /** Unwinds the guest's stack when its program ends itself. Not an error: nobody but the runner catches it. */
 export class ProgramEnd {
-  readonly outcome: { kind: "exit"; status: number } | { kind: "signal"; signal: string };
+  readonly outcome:
+    | { kind: "exit"; status: number }
+    | { kind: "signal"; signal: string }
+    | { kind: "memory" };
 
   constructor(outcome: ProgramEnd["outcome"]) {
     this.outcome = outcome;

@@ -4,6 +4,7 @@
  */
 import type { FileType } from "../../../shim/abi/filetype.ts";
 import type { LogLimitsSpec } from "../log/limits.ts";
+import type { AccountSpec } from "../quota/memory-account.ts";
 import type { TerminalBuffers } from "../terminal/control-block.ts";
 import type { FileSystemState } from "../vfs/snapshot.ts";
 import type { MemoryType } from "../wasm/memory-type.ts";
@@ -52,6 +53,8 @@ export interface FilesSpec {
   readOnly: boolean;
   diskBytesMax: number;
   inodesMax: number;
+  /** What of their contents is in memory is charged to it; undefined: to nobody. */
+  memoryAccount?: AccountSpec | undefined;
 }
 
 /** Where one of the three standard streams goes, seen from the worker. */
@@ -120,6 +123,8 @@ export interface StartMessage extends StandardStreams {
   module: WebAssembly.Module;
   /** What the module imports as its memory: a shared one, or how large the thread makes its own. */
   memory?: WebAssembly.Memory | MemoryType | undefined;
+  /** What its linear memory is charged to. */
+  memoryAccount?: AccountSpec | undefined;
   /** Undefined for a program that can't have threads. */
   threads?: ThreadsSpec | undefined;
   place: TreePlace;
@@ -154,6 +159,8 @@ export type Outcome =
   | { kind: "exit"; status: number }
   | { kind: "signal"; signal: string }
   | { kind: "trap"; message: string }
+  /** It took more memory than its container has. */
+  | { kind: "memory" }
   /** It wants functions that wpod doesn't have. It did not run. */
   | { kind: "imports"; missing: { module: string; name: string }[] }
   /** A defect of ours. */

@@ -30,7 +30,8 @@ const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const FUNCTION_FORM = 0x60;
 const END = 0x0b;
 /** Of an export. */
-const GLOBAL_KIND = 3;
+const KINDS = { function: 0, table: 1, memory: 2, global: 3 } as const;
+const FUNCREF = 0x70;
 
 export class ModuleEditor {
   readonly #bytes: Uint8Array;
@@ -38,11 +39,14 @@ export class ModuleEditor {
   readonly #byId = new Map<number, Section>();
   #importedFunctionCount = 0;
   #importedGlobalCount = 0;
+  #importedTableCount = 0;
   #functionTypes: number[] | undefined;
   #typesRead: readonly FunctionType[] | "not plain" | undefined;
   readonly #types: number[][] = [];
   readonly #functions: { type: number; body: number[] }[] = [];
   readonly #globals: number[][] = [];
+  readonly #tables: number[][] = [];
+  #dropsStart = false;
   readonly #exports: number[][] = [];
   readonly #inserted = new Map<number, number[]>();
   #replaced: { opcode: number; code: (index: number) => readonly number[] } | undefined;
@@ -57,6 +61,7 @@ export class ModuleEditor {
       walkImports(bytes, section, ({ kind }) => {
         if (kind === "function") this.#importedFunctionCount++;
         else if (kind === "global") this.#importedGlobalCount++;
+        else if (kind === "table") this.#importedTableCount++;
       });
     });
   }
@@ -91,6 +96,21 @@ export class ModuleEditor {
     return this.#importedGlobalCount + this.#vector(SectionId.global).count + this.#globals.length - 1;
   }
 
+  /** Of one function, which isn't there yet. */
+  addTable(): number {
+    this.#tables.push([FUNCREF, 1, 1, 1]);
+    return this.#importedTableCount + this.#vector(SectionId.table).count + this.#tables.length - 1;
+  }
+
+  /** What would run when the module is instantiated is exported instead, and doesn't. */
+  exportStart(name: string): void {
+    const section = this.#byId.get(SectionId.start);
+    if (section === undefined) return;
+    const index = new BinaryReader(this.#bytes, section.content, section.end).u32();
+    this.export("function", name, index);
+    this.#dropsStart = true;
+  }
+
   /**
    * @param type index of its type
    * @param locals count of them behind its parameters, all of `localType`
@@ -113,9 +133,9 @@ export class ModuleEditor {
     this.#inserted.set(functionIndex - this.#importedFunctionCount, code);
   }
 
-  exportGlobal(name: string, index: number): void {
+  export(kind: keyof typeof KINDS, name: string, index: number): void {
     const bytes = new TextEncoder().encode(name);
-    this.#exports.push([...unsigned(bytes.length), ...bytes, GLOBAL_KIND, ...unsigned(index)]);
+    this.#exports.push([...unsigned(bytes.length), ...bytes, KINDS[kind], ...unsigned(index)]);
   }
 
   /**
@@ -131,6 +151,7 @@ export class ModuleEditor {
     const added = new Map<number, number[][]>([
       [SectionId.type, this.#types],
       [SectionId.function, this.#functions.map(({ type }) => unsigned(type))],
+      [SectionId.table, this.#tables],
       [SectionId.global, this.#globals],
       [SectionId.export, this.#exports],
       [SectionId.code, this.#functions.map(({ body }) => [...unsigned(body.length), ...body])],
@@ -139,6 +160,7 @@ export class ModuleEditor {
     const finished = new Set<number>();
     const finish = (id: number) => {
       finished.add(id);
+      if (id === SectionId.start && this.#dropsStart) return;
       const elements = added.get(id) ?? [];
       const section = this.#byId.get(id);
       if (elements.length > 0 || (id === SectionId.code && this.#changesCode)) {

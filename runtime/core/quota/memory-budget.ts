@@ -1,0 +1,64 @@
+/**
+ * The memory that one container has, for all threads that work for it: what is taken by one is not there for another.
+ *
+ * Shared memory, as `Int32`s, in KiB: 0 what is taken, 1 the limit, 2 the most that was ever taken. Everybody takes and gives by
+ * compare-and-exchange; nobody waits. A guest sees none of it.
+ */
+const USED = 0;
+const LIMIT = 1;
+const PEAK = 2;
+const CELLS = 3;
+
+export const KIB = 1024;
+const KIB_MAX = 2 ** 31 - 1;
+
+export class MemoryBudget {
+  readonly buffer: SharedArrayBuffer;
+  readonly #cells: Int32Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.#cells = new Int32Array(buffer);
+  }
+
+  /** @param limitBytes whole KiB of it count, at most 2 TiB */
+  static create(limitBytes: number): MemoryBudget {
+    const budget = new MemoryBudget(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
+    budget.#cells[LIMIT] = Math.min(Math.floor(limitBytes / KIB), KIB_MAX);
+    return budget;
+  }
+
+  get limitBytes(): number {
+    return this.#cells[LIMIT]! * KIB;
+  }
+
+  get usedBytes(): number {
+    return Atomics.load(this.#cells, USED) * KIB;
+  }
+
+  get peakBytes(): number {
+    return Atomics.load(this.#cells, PEAK) * KIB;
+  }
+
+  /** False, and nothing taken, when it doesn't fit. */
+  take(kib: number): boolean {
+    for (;;) {
+      const used = Atomics.load(this.#cells, USED);
+      if (kib > this.#cells[LIMIT]! - used) return false;
+      if (Atomics.compareExchange(this.#cells, USED, used, used + kib) !== used) continue;
+      this.#notePeak(used + kib);
+      return true;
+    }
+  }
+
+  give(kib: number): void {
+    Atomics.sub(this.#cells, USED, kib);
+  }
+
+  #notePeak(kib: number): void {
+    for (;;) {
+      const peak = Atomics.load(this.#cells, PEAK);
+      if (kib <= peak || Atomics.compareExchange(this.#cells, PEAK, peak, kib) === peak) return;
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Charges the linear memory of a program to its container. A module that was rewritten (`watchMemory`) asks before it grows; what
+ * is charged is what its memories have and what they are about to get, never what the module says: it may call this function
+ * with anything, and can only charge itself too much.
+ */
+import { ProgramEnd } from "../kernel/program-system.ts";
+import type { MemoryAccount } from "../quota/memory-account.ts";
+import { PAGE_BYTES } from "./memory-type.ts";
+import { MEMORY_ASK_EXPORT, MEMORY_EXPORT, START_EXPORT } from "./memory-watch.ts";
+
+/** More than any memory has. */
+const PAGES_MAX = 2n ** 32n;
+
+/**
+ * `(module (import "h" "ask" (func (param i64) (result i32))) (export "ask" (func 0)))`: a table takes only functions of
+ * WebAssembly.
+ */
+const BRIDGE = Uint8Array.from([
+  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+  ...[1, 6, 1, 0x60, 1, 0x7e, 1, 0x7f],
+  ...[2, 9, 1, 1, 0x68, 3, 0x61, 0x73, 0x6b, 0, 0],
+  ...[7, 7, 1, 3, 0x61, 0x73, 0x6b, 0, 0],
+]);
+let bridge: WebAssembly.Module | undefined;
+
+export class MemoryGuard {
+  readonly #account: MemoryAccount;
+  #memories: readonly WebAssembly.Memory[] = [];
+  #isShared = false;
+  #asks = false;
+  #isLocked = false;
+
+  constructor(account: MemoryAccount) {
+    this.#account = account;
+  }
+
+  /**
+   * Before any of its code runs: from now on it is asked.
+   * @param exports of its instance
+   * @param provided what it imports as its memory
+   */
+  attach(exports: Readonly<Record<string, unknown>>, provided: WebAssembly.Memory | undefined): void {
+    const memories = Object.entries(exports)
+      .filter(([name, value]) => name.startsWith(MEMORY_EXPORT) && value instanceof WebAssembly.Memory)
+      .map(([, value]) => value as WebAssembly.Memory);
+    const table = exports[MEMORY_ASK_EXPORT];
+    if (table instanceof WebAssembly.Table) {
+      this.#memories = memories;
+      this.#asks = true;
+      bridge ??= new WebAssembly.Module(BRIDGE);
+      const ask = (pages: bigint) => this.#ask(pages);
+      const h = Object.freeze({ __proto__: null, ask: Object.freeze(ask) });
+      const imports = Object.freeze({ __proto__: null, h });
+      table.set(0, new WebAssembly.Instance(bridge, imports).exports.ask);
+    } else {
+      const memory = exports.memory ?? provided;
+      this.#memories = memory instanceof WebAssembly.Memory ? [memory] : [];
+    }
+    this.#isShared = this.#memories.some(({ buffer }) => !(buffer instanceof ArrayBuffer));
+    const start = exports[START_EXPORT];
+    if (typeof start === "function") start();
+  }
+
+  /**
+   * A module that wasn't rewritten has grown already: it ends when its container hasn't as much.
+   * @throws ProgramEnd
+   */
+  grown(): void {
+    if (this.#asks) return;
+    this.#begin();
+    const isGranted = this.#account.charge(this.#bytes());
+    this.#end();
+    if (!isGranted) throw new ProgramEnd({ kind: "memory" });
+  }
+
+  /** @param pages to be grown by; -1: it has grown, or not */
+  #ask(pages: bigint): number {
+    const isDone = pages === -1n;
+    if (!isDone) this.#begin();
+    const count = isDone ? 0n : BigInt.asUintN(64, pages);
+    const isGranted = count <= PAGES_MAX && this.#account.charge(this.#bytes() + Number(count) * PAGE_BYTES);
+    if (isDone || !isGranted) this.#end();
+    return isGranted ? 1 : 0;
+  }
+
+  /** Between this and the end no other thread of the program grows: else what one gets would be forgotten by the other. */
+  #begin(): void {
+    if (!this.#isShared || this.#isLocked) return;
+    this.#account.lock();
+    this.#isLocked = true;
+  }
+
+  #end(): void {
+    if (!this.#isLocked) return;
+    this.#isLocked = false;
+    this.#account.unlock();
+  }
+
+  #bytes(): number {
+    return this.#memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+  }
+}

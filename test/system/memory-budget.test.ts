@@ -1,0 +1,110 @@
+/** One memory budget for all that a container has: its programs, their threads, and what of its files is in memory. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Engine } from "../../runtime/engine/index.ts";
+import type { Container, Placement, RunOptions } from "../../runtime/engine/types.ts";
+import { guest } from "../fixtures/guests.ts";
+
+const PAGE = 65_536;
+const MIB = 1 << 20;
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+let folder: string;
+const engines = new Map<Placement, Engine>();
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "wpod-budget-"));
+  const image = await guest("budget");
+  for (const placement of ["worker", "kernel"] as const) {
+    const engine = new Engine({ root: join(folder, placement), placement });
+    engines.set(placement, engine);
+    await engine.images.import(image, "budget");
+  }
+}, 120_000);
+afterAll(async () => {
+  await Promise.all([...engines.values()].map((engine) => engine[Symbol.asyncDispose]()));
+  rmSync(folder, { recursive: true });
+});
+
+/** A program that waits for a line, and what it printed until then. */
+interface Waiting {
+  container: Container;
+  printed: () => string;
+  go: () => void;
+}
+
+describe.each(["worker", "kernel"] as const)("files with the %s", (placement) => {
+  const run = async (steps: string[], options: RunOptions = {}) => {
+    const result = await engines
+      .get(placement)!
+      .run("budget", { args: steps, timeoutMs: 30_000, ...options });
+    return { ...result, lines: text(result.stdout).trim().split("\n") };
+  };
+  const waiting = async (steps: string[], options: RunOptions): Promise<Waiting> => {
+    const stdin = new PassThrough();
+    const said = Promise.withResolvers<void>();
+    let printed = "";
+    const container = await engines.get(placement)!.launch("budget", {
+      args: steps,
+      stdin,
+      timeoutMs: 30_000,
+      stdout(bytes) {
+        printed += text(bytes);
+        if (printed.includes("waiting\n")) said.resolve();
+      },
+      ...options,
+    });
+    await said.promise;
+    return { container, printed: () => printed, go: () => void stdin.end("go\n") };
+  };
+  const exec = async ({ container }: Waiting, ...steps: string[]) => {
+    const { stdout, exitCode } = await container.exec(["/budget.wasm", ...steps]);
+    return { exitCode, lines: text(stdout).trim().split("\n") };
+  };
+
+  test.each([16, 17, 64])("one program gets %d MiB, and not a page more", async (mib) => {
+    const { lines, exitCode } = await run(["all"], { limits: { memoryBytesMax: mib * MIB } });
+    expect({ lines, exitCode }).toEqual({ lines: [`${(mib * MIB) / PAGE}`], exitCode: 0 });
+  });
+
+  test("two programs have 64 MiB together, and what one had is free at its end", async () => {
+    const limits = { memoryBytesMax: 64 * MIB };
+    const first = await waiting(["size", "grow=600", "wait", "all"], { limits });
+    const own = Number(first.printed().split("\n")[0]) + 600;
+    expect(first.printed()).toMatch(/^\d+\nok\nwaiting\n$/);
+
+    const second = await exec(first, "all");
+    expect(second.lines).toEqual([`${1024 - own}`]);
+    expect((await exec(first, `grow=${1024 - own}`)).lines).toEqual(["refused"]);
+    // Whatever the second one had, the third finds as much again.
+    expect((await exec(first, "all")).lines).toEqual(second.lines);
+    first.go();
+    await first.container.wait();
+    expect(first.printed()).toMatch(/waiting\n1024\n$/);
+  });
+
+  test("a program that doesn't fit any more isn't started", async () => {
+    const first = await waiting(["all", "wait"], { limits: { memoryBytesMax: 32 * MIB } });
+    await expect(exec(first, "size")).rejects.toMatchObject({ code: "MEMORY_LIMIT" });
+    first.go();
+    expect((await first.container.wait()).exitCode).toBe(0);
+  });
+
+  test("what a program had that was killed is free", async () => {
+    const first = await waiting(["wait"], { limits: { memoryBytesMax: 32 * MIB } });
+    const before = await exec(first, "all");
+    const abort = new AbortController();
+    const killed = first.container.exec(["/budget.wasm", "all", "wait"], {
+      stdin: new PassThrough(),
+      signal: abort.signal,
+      stdout: () => abort.abort(),
+    });
+    await expect(killed).rejects.toMatchObject({ code: "ABORTED" });
+    expect(await exec(first, "all")).toEqual(before);
+    first.go();
+    await first.container.wait();
+  });
+});
