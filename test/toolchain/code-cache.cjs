@@ -13,6 +13,9 @@ const FOLDERS_MAX = 8;
 /** Set when the bundle is built. */
 const BUNDLE = "@BUNDLE@";
 
+/** As Node.js puts around a CommonJS module. */
+const HEAD = "(function(exports,require,module,__filename,__dirname){";
+
 const folder = cacheFolder();
 const unsaved = [];
 
@@ -21,8 +24,8 @@ function load(name) {
   const file = path.join(__dirname, name);
   const source = fs.readFileSync(file, "latin1");
   const cached = read(`${name}.code`);
-  // The bundle's files are functions already: to put one around them here would be a second copy of each.
-  const script = new vm.Script(source, {
+  // Where the build has put the function around it already, there is one copy of it in memory.
+  const script = new vm.Script(source.startsWith(HEAD) ? source : `${HEAD}${source}\n})`, {
     filename: file,
     cachedData: cached,
   });
