@@ -105,6 +105,8 @@ export class ClientView {
 
   /** A posted call is about to be done: what was set aside for it is free for it. */
   spend(bytes: number, inodes: number): void {
+    // A client that keeps no rules posts what it was never allowed to.
+    if (this.#space === undefined) return;
     this.#take(-Math.min(bytes, this.#bytes), -Math.min(inodes, this.#inodes));
   }
 
