@@ -243,6 +243,7 @@ export class KernelHost implements AsyncDisposable {
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
     const worker = new Worker(ENTRY, {
+      name: "wpod-kernel",
       stdout: true,
       stderr: true,
       env: {},

@@ -6,11 +6,10 @@ import { join } from "node:path";
 import type { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Engine } from "../../runtime/engine/index.ts";
+import type { MountSpec } from "../../runtime/engine/types.ts";
 import { guest } from "../fixtures/guests.ts";
 
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-/** Workers of programs have bounds, that of the kernel has none. */
-const PROGRAM_HEAP_MB = 2048;
 
 let root: string;
 let engine: Engine;
@@ -29,10 +28,11 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-async function start(mode: string) {
+async function start(mode: string, mounts: MountSpec[] = [], directory = "/work") {
   const ready = Promise.withResolvers<void>();
   const container = await engine.launch("selfcheck", {
-    args: [mode, "/work"],
+    args: [mode, directory],
+    mounts,
     timeoutMs: 60_000,
     stdout: () => ready.resolve(),
   });
@@ -41,16 +41,13 @@ async function start(mode: string) {
 }
 
 function kernelWorker(): Worker {
-  const found = workers.filter(
-    ({ resourceLimits, threadId }) =>
-      threadId > 0 && resourceLimits?.maxOldGenerationSizeMb !== PROGRAM_HEAP_MB,
-  );
+  const found = workers.filter(({ threadId, threadName }) => threadId > 0 && threadName === "wpod-kernel");
   expect(found).toHaveLength(1);
   return found[0]!;
 }
 
 test("its containers end with a reason, whatever they do, and the next one has a new kernel", async () => {
-  const containers = await Promise.all(["calls", "wait", "busy"].map(start));
+  const containers = await Promise.all(["calls", "wait", "busy"].map((mode) => start(mode)));
   const second = containers[1]!.exec([containers[1]!.inspect().path, "wait", "/second"]);
   await containers[1]!.exec([containers[1]!.inspect().path, "touch", "/other-is-there"]);
   await kernelWorker().terminate();
@@ -77,4 +74,20 @@ test("with nobody there, nobody notices", async () => {
   const next = await start("wait");
   await next.exec([next.inspect().path, "touch", "/stop"]);
   expect((await next.wait()).exitCode).toBe(0);
+});
+
+test("a volume that was written at that moment can be used again, with what was there before", async () => {
+  const mounts: MountSpec[] = [{ type: "volume", source: "kept", target: "/volume" }];
+  const run = async (...args: string[]) => {
+    const { exitCode, stdout } = await engine.run("selfcheck", { args, mounts });
+    return { exitCode, printed: text(stdout) };
+  };
+  expect(await run("touch", "/volume/before")).toMatchObject({ exitCode: 0 });
+  const container = await start("calls", mounts, "/volume/work");
+  await kernelWorker().terminate();
+  expect(await container.wait()).toMatchObject({ exitCode: 125 });
+  expect(await run("print", "/volume/before")).toMatchObject({ exitCode: 0 });
+  expect(await run("touch", "/volume/after")).toMatchObject({ exitCode: 0 });
+  expect(await run("calls", "/volume/again", "50")).toMatchObject({ exitCode: 0 });
+  expect(await run("print", "/volume/after")).toMatchObject({ exitCode: 0 });
 });
