@@ -164,14 +164,19 @@ export class LocalContainer implements Container {
     let place: TreePlace;
     try {
       this.#charge(account, prepared);
-      this.#live = new LiveFiles(kernel, this.id, files, {
-        process: prepared.process,
-        bell: guest.bell,
-        gone: guest.gone,
-        streams,
-        recall: (message, moved) => guest.recall(message, moved),
-        lost: (loss) => this.#loseFiles(guest, loss),
-      });
+      this.#live = new LiveFiles(
+        kernel,
+        this.id,
+        { ...files, memoryAccount: MemoryAccount.create(this.#memory).spec },
+        {
+          process: prepared.process,
+          bell: guest.bell,
+          gone: guest.gone,
+          streams,
+          recall: (message, moved) => guest.recall(message, moved),
+          lost: (loss) => this.#loseFiles(guest, loss),
+        },
+      );
       place = await this.#live.placeFirst(placement === "kernel" || prepared.threaded);
       this.#checkStart();
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });

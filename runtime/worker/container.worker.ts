@@ -28,7 +28,7 @@ import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { collectGarbage } from "../node/host/garbage.ts";
 import { fillRandom } from "../node/host/random.ts";
-import { type OpenBlob, openBlob } from "../node/store/layer-reader.ts";
+import { openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
@@ -98,7 +98,11 @@ function start(message: StartMessage): void {
     { kind: "exit", status: 0 },
     {
       memory: message.memory && ownMemory(message.memory),
-      memoryGuard: message.memoryAccount && new MemoryGuard(new MemoryAccount(message.memoryAccount)),
+      memoryGuard:
+        message.memoryAccount &&
+        new MemoryGuard(new MemoryAccount(message.memoryAccount), () => {
+          if (attention?.isHere) reclaimPages(tree!);
+        }),
     },
   );
   reportTrap(stdio[2], ended.outcome);
@@ -127,6 +131,11 @@ function rest(): void {
   next = undefined;
   if (message === undefined) collecting = setTimeout(collectGarbage, COLLECT_AFTER_MS);
   else start(message);
+}
+
+/** What is on disk too leaves memory, as far as there is too little of that. */
+function reclaimPages({ fileSystems }: ContainerTree): void {
+  for (const { space } of fileSystems) space.pages?.reserve(0, undefined);
 }
 
 /** An unshared memory can't be sent: it is made here. */

@@ -86,6 +86,35 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
     expect(first.printed()).toMatch(/waiting\n1024\n$/);
   });
 
+  test("what a tmpfs holds isn't there for memory, to the page, and is again when it is gone", async () => {
+    const { lines } = await run(["size", "fill=/tmpfs/a", "grow=1", "cut=/tmpfs/a", "all", "fill=/tmpfs/b"], {
+      limits: { memoryBytesMax: 32 * MIB },
+      mounts: [{ type: "tmpfs", target: "/tmpfs" }],
+    });
+    const size = Number(lines[0]);
+    expect(lines).toEqual([`${size}`, `${512 - size} ENOSPC`, "refused", "cut", "512", "0 ENOSPC"]);
+  });
+
+  test("a writable layer goes to the disk instead: it takes more than there is memory", async () => {
+    const { lines } = await run(["fill=/a", "all", "fill=/b"], {
+      limits: { memoryBytesMax: 8 * MIB, diskBytesMax: 40 * MIB },
+    });
+    expect(lines).toEqual(["640 ENOSPC", "128", "0 ENOSPC"]);
+  });
+
+  test("a tmpfs of one program isn't there for another one's memory", async () => {
+    const first = await waiting(["fill=/tmpfs/a", "wait"], {
+      limits: { memoryBytesMax: 16 * MIB },
+      mounts: [{ type: "tmpfs", target: "/tmpfs", sizeBytesMax: 8 * MIB }],
+    });
+    expect(first.printed()).toBe("128 ENOSPC\nwaiting\n");
+    const { lines } = await exec(first, "size", "all");
+    const size = Number(lines[0]);
+    expect(lines[1]).toBe(`${256 - 128 - size}`);
+    first.go();
+    await first.container.wait();
+  });
+
   test("a program that doesn't fit any more isn't started", async () => {
     const first = await waiting(["all", "wait"], { limits: { memoryBytesMax: 32 * MIB } });
     await expect(exec(first, "size")).rejects.toMatchObject({ code: "MEMORY_LIMIT" });

@@ -3,6 +3,8 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
+import { FilesMemory } from "../quota/files-memory.ts";
+import { MemoryAccount } from "../quota/memory-account.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { HeldFile, Tree } from "../vfs/dentry.ts";
 import { deviceTree } from "../vfs/devices.ts";
@@ -112,6 +114,7 @@ export function assembleTree(
   moved?: MovedFiles,
 ): ContainerTree {
   const { nowNs } = services;
+  const budget = spec.memoryAccount && new FilesMemory(new MemoryAccount(spec.memoryAccount));
   const fileSystems: FileSystem[] = [];
   const nodes = new Map<string, MemoryNode>();
   const add = (fileSystem: FileSystem, plan?: KeepPlan, snapshot?: FileSystemState): FileSystem => {
@@ -122,6 +125,9 @@ export function assembleTree(
       const isWritten = moved?.written[index] ?? false;
       services.keep(fileSystem, plan, restored && { nodes: restored, isWritten });
     }
+    // What the runtime itself puts there is not the guest's.
+    const isOwn = fileSystem.device === DEVICE.dev || fileSystem.device === DEVICE.etc;
+    if (budget !== undefined && !isOwn) charge(fileSystem, budget);
     if (moved === undefined) return fileSystem;
     for (const node of restored ?? []) nodes.set(`${fileSystem.device} ${node.ino}`, node);
     return fileSystem;
@@ -185,6 +191,16 @@ export function assembleTree(
       throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
     },
   };
+}
+
+/** What of it is in memory now, and what will be. */
+function charge({ space }: FileSystem, budget: FilesMemory): void {
+  if (space.pages !== undefined) {
+    space.pages.chargeTo(budget);
+    return;
+  }
+  space.budget = budget;
+  budget.note(space.bytes);
 }
 
 /** An empty volume gets what it covers. @throws WpodError MOUNT_INVALID */

@@ -2,13 +2,15 @@
  * What one holder has of a container's memory: the linear memory of a program, or the files in a thread. Whoever made it gives all
  * back when the holder has gone, however that ended.
  *
- * Shared memory, as `Int32`s: 0 KiB that are charged, 1 held (1) by the thread that grows a memory of several threads.
+ * Shared memory, as `Int32`s: 0 KiB that are charged, 1 held (1) by the thread that grows a memory of several threads,
+ * 2 KiB that are cached.
  */
 import { KIB, MemoryBudget } from "./memory-budget.ts";
 
 const CHARGED = 0;
 const LOCK = 1;
-const CELLS = 2;
+const CACHED = 2;
+const CELLS = 3;
 
 /** To another thread. */
 export interface AccountSpec {
@@ -38,6 +40,17 @@ export class MemoryAccount {
     return Atomics.load(this.#cells, CHARGED) * KIB;
   }
 
+  /** See `MemoryBudget`. */
+  get freeBytes(): number {
+    return this.#budget.freeBytes;
+  }
+
+  /** So many bytes more are in memory as long as nobody needs it. */
+  cache(bytes: number): void {
+    const kib = Math.ceil(bytes / KIB);
+    this.#budget.cache(kib - Atomics.exchange(this.#cells, CACHED, kib));
+  }
+
   /**
    * So many bytes are charged from now on, counted by whole KiB. One thread at a time may say so.
    * @returns false, and nothing changed, when the budget has not as many
@@ -54,6 +67,7 @@ export class MemoryAccount {
   /** Gives back all that its holder had, who has gone. */
   close(): void {
     this.#budget.give(Atomics.exchange(this.#cells, CHARGED, 0));
+    this.cache(0);
   }
 
   /** Waits for the other threads of the program. */

@@ -1,13 +1,15 @@
 /**
  * The memory that one container has, for all threads that work for it: what is taken by one is not there for another.
  *
- * Shared memory, as `Int32`s, in KiB: 0 what is taken, 1 the limit, 2 the most that was ever taken. Everybody takes and gives by
- * compare-and-exchange; nobody waits. A guest sees none of it.
+ * Shared memory, as `Int32`s, in KiB: 0 what is taken, 1 the limit, 2 the most that was ever taken, 3 what is only kept in memory
+ * as long as nobody needs it, since it is on disk too: files use what is left for that, and give it up when they see that it is
+ * taken. Everybody takes and gives by compare-and-exchange; nobody waits. A guest sees none of it.
  */
 const USED = 0;
 const LIMIT = 1;
 const PEAK = 2;
-const CELLS = 3;
+const CACHED = 3;
+const CELLS = 4;
 
 export const KIB = 1024;
 const KIB_MAX = 2 ** 31 - 1;
@@ -34,6 +36,17 @@ export class MemoryBudget {
 
   get usedBytes(): number {
     return Atomics.load(this.#cells, USED) * KIB;
+  }
+
+  /** What nobody has, for anything; negative, when there is more in memory than may be. */
+  get freeBytes(): number {
+    const cells = this.#cells;
+    return (cells[LIMIT]! - Atomics.load(cells, USED) - Atomics.load(cells, CACHED)) * KIB;
+  }
+
+  /** @param kib negative: fewer than before */
+  cache(kib: number): void {
+    Atomics.add(this.#cells, CACHED, kib);
   }
 
   get peakBytes(): number {

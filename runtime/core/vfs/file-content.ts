@@ -383,6 +383,7 @@ export class FileContent {
   #dropChunk(index: number, chunk: Chunk): void {
     this.#space.pages?.drop(chunk);
     this.#space.memory.give(chunk.bytes);
+    if (this.#space.pages === undefined) this.#space.budget?.give(chunk.bytes.length);
     if (index === 0) this.#first = undefined;
     else this.#rest?.delete(index);
   }
@@ -398,8 +399,8 @@ export class FileContent {
   }
 }
 
-/** The first buffer of a small file is exact; then it doubles, up to a chunk. A chunk that follows a full one is whole at once. Answers 0, or what the page cache said. */
-function grow(chunk: Chunk, end: number, index: number, { pages, memory }: Space): number {
+/** The first buffer of a small file is exact; then it doubles, up to a chunk. A chunk that follows a full one is whole at once. Answers 0, what the page cache said, or ENOSPC: the container has no memory for it. */
+function grow(chunk: Chunk, end: number, index: number, { pages, memory, budget }: Space): number {
   const old = chunk.bytes;
   let capacity = end;
   if (old.length > 0) capacity = Math.max(end, GROWN_BYTES_MIN, Math.min(CHUNK_BYTES, old.length * 2));
@@ -407,6 +408,9 @@ function grow(chunk: Chunk, end: number, index: number, { pages, memory }: Space
   if (pages !== undefined) {
     const failure = pages.reserve(capacity - old.length, chunk);
     if (failure < 0) return failure;
+  } else if (budget !== undefined && !budget.take(capacity - old.length)) {
+    if (!budget.take(end - old.length)) return -Errno.ENOSPC;
+    capacity = end;
   }
   const bytes = pages === undefined ? memory.take(capacity) : pages.allocate(capacity);
   if (chunk.extent > 0) bytes.set(chunk.extent === old.length ? old : old.subarray(0, chunk.extent));

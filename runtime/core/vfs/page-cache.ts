@@ -5,6 +5,7 @@
  * list at every read, and sequential files don't care.
  */
 import { assert } from "../error.ts";
+import type { FilesMemory } from "../quota/files-memory.ts";
 import { CHUNK_BYTES, type Chunk, NO_BYTES, NO_PIECES, type Piece } from "./chunk.ts";
 import { type ChunkMemory, OWN_MEMORY } from "./chunk-memory.ts";
 
@@ -20,6 +21,8 @@ export interface ChunkStore {
 
 /** Whole buffers that are kept for the next chunk: a new one costs the zeroing of its pages, and a collection later. */
 const SPARE_COUNT_MAX = 4;
+/** So much is always there to work with, also when the container's memory is used up. */
+const WORKING_BYTES = 2 * CHUNK_BYTES;
 
 export class PageCache {
   residentBytes = 0;
@@ -28,6 +31,7 @@ export class PageCache {
   readonly isRecorded: boolean;
   /** Of the chunks. */
   memory: ChunkMemory = OWN_MEMORY;
+  #budget: FilesMemory | undefined = undefined;
   readonly #store: ChunkStore;
   readonly #ring: Chunk[] = [];
   #hand = 0;
@@ -37,6 +41,23 @@ export class PageCache {
     this.#store = store;
     this.residentBytesMax = residentBytesMax;
     this.isRecorded = isRecorded;
+  }
+
+  /** What is in memory is told to it from now on, and what it hasn't goes to the store. */
+  chargeTo(budget: FilesMemory): void {
+    this.#budget = budget;
+    budget.cache(this.residentBytes);
+  }
+
+  #count(bytes: number): void {
+    this.residentBytes += bytes;
+    this.#budget?.cache(bytes);
+  }
+
+  #hasRoom(sizeBytes: number): boolean {
+    const wholeBytes = this.residentBytes + sizeBytes;
+    if (wholeBytes > this.residentBytesMax) return false;
+    return this.#budget === undefined || wholeBytes <= WORKING_BYTES || this.#budget.fits(sizeBytes);
   }
 
   /** A buffer of zeros. Counted when the chunk that gets it is `kept`. */
@@ -54,10 +75,10 @@ export class PageCache {
    * @returns what the store said when nothing could be written: ENOSPC, EIO
    */
   reserve(sizeBytes: number, pinned: Chunk | undefined): number {
-    if (this.residentBytes + sizeBytes <= this.residentBytesMax) return 0;
+    if (this.#hasRoom(sizeBytes)) return 0;
     // Twice round: the first may only take marks away.
     let steps = this.#ring.length * 2;
-    while (this.residentBytes + sizeBytes > this.residentBytesMax && steps-- > 0) {
+    while (!this.#hasRoom(sizeBytes) && steps-- > 0) {
       if (this.#hand >= this.#ring.length) this.#hand = 0;
       const chunk = this.#ring[this.#hand];
       if (chunk === undefined) break;
@@ -111,18 +132,18 @@ export class PageCache {
     chunk.isUsed = true;
     chunk.slot = this.#ring.length;
     this.#ring.push(chunk);
-    this.residentBytes += chunk.bytes.length;
+    this.#count(chunk.bytes.length);
   }
 
   /** Its buffer was exchanged for a larger one. */
   grown(chunk: Chunk, beforeBytes: number): void {
     if (chunk.slot < 0) this.keep(chunk);
-    else this.residentBytes += chunk.bytes.length - beforeBytes;
+    else this.#count(chunk.bytes.length - beforeBytes);
   }
 
   #leave(chunk: Chunk): void {
     if (chunk.slot < 0) return;
-    this.residentBytes -= chunk.bytes.length;
+    this.#count(-chunk.bytes.length);
     const last = this.#ring.pop()!;
     if (last !== chunk) {
       this.#ring[chunk.slot] = last;

@@ -1,4 +1,5 @@
 /** What a tree may hold, and what it holds: the quota of its bytes and names, and what of it is in memory. */
+import type { FilesMemory } from "../quota/files-memory.ts";
 import { type ChunkMemory, OWN_MEMORY } from "./chunk-memory.ts";
 import type { PageCache } from "./page-cache.ts";
 
@@ -11,6 +12,8 @@ export class Space {
   /** Undefined: all is in memory, and nothing on disk. */
   pages: PageCache | undefined = undefined;
 
+  /** What chunks in memory are charged to, where there are no pages; those have their own. */
+  budget: FilesMemory | undefined = undefined;
   /** Of chunks. */
   memory: ChunkMemory = OWN_MEMORY;
 

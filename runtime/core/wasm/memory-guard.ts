@@ -25,13 +25,16 @@ let bridge: WebAssembly.Module | undefined;
 
 export class MemoryGuard {
   readonly #account: MemoryAccount;
+  readonly #reclaim: () => void;
   #memories: readonly WebAssembly.Memory[] = [];
   #isShared = false;
   #asks = false;
   #isLocked = false;
 
-  constructor(account: MemoryAccount) {
+  /** @param reclaim called when others have more than is left: they may give it up */
+  constructor(account: MemoryAccount, reclaim: () => void = () => {}) {
     this.#account = account;
+    this.#reclaim = reclaim;
   }
 
   /**
@@ -80,6 +83,7 @@ export class MemoryGuard {
     const count = isDone ? 0n : BigInt.asUintN(64, pages);
     const isGranted = count <= PAGES_MAX && this.#account.charge(this.#bytes() + Number(count) * PAGE_BYTES);
     if (isDone || !isGranted) this.#end();
+    if (this.#account.freeBytes < 0) this.#reclaim();
     return isGranted ? 1 : 0;
   }
 
