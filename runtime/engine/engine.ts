@@ -12,9 +12,11 @@ import type { ImageRecord } from "../core/image/record.ts";
 import {
   assembleTree,
   type ContainerTree,
+  ROOT_DEVICE,
   SUPERUSER,
   type TreeServices,
 } from "../core/kernel/container-tree.ts";
+import { SharedVolumes, type VolumeUse } from "../core/kernel/shared-volumes.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
@@ -25,6 +27,7 @@ import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
 import { KernelHost } from "./kernel-host.ts";
+import { lookAtKernel } from "./kernel-look.ts";
 import * as limits from "./limits.ts";
 import { LocalContainer } from "./local-container.ts";
 import { Modules } from "./modules.ts";
@@ -216,6 +219,11 @@ export class Engine implements AsyncDisposable {
         files,
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
+        prepareShared: (current) =>
+          this.#prepareShared(source, record, current, {
+            needsHome: plan.needsHome,
+            onWarning: options.onWarning,
+          }),
         prepareExec: (command, wishes, root) => this.#prepareExec(source, record, command, wishes, root),
         volumes: this.#volumes,
         kernel: this.#kernel,
@@ -274,9 +282,9 @@ export class Engine implements AsyncDisposable {
   }
 
   /** A layer that turns out damaged is set aside: the next import of the image brings it again. */
-  #assemble(source: Source, files: FilesSpec, services: TreeServices): ContainerTree {
+  #assemble(source: Source, files: FilesSpec, services: TreeServices, volumes: VolumeUse): ContainerTree {
     try {
-      return assembleTree(files, services, undefined);
+      return assembleTree(files, services, undefined, undefined, volumes);
     } catch (error) {
       if (error instanceof WpodError && error.code === "BLOB_CORRUPT") {
         for (const { diffId } of source.image?.layers ?? []) this.#setAsideIfDamaged(diffId);
@@ -297,14 +305,38 @@ export class Engine implements AsyncDisposable {
   /** Looks into the container's tree, on this thread, for what runs, as whom, and where. */
   #prepare(source: Source, record: EngineRecord, files: FilesSpec, wishes: StartWishes): Prepared {
     using services = treeServices();
-    // Nothing is written yet that isn't in the snapshot.
-    const mounts = files.mounts.map(lookOnly);
-    const tree = this.#assemble(source, { ...files, keep: undefined, mounts }, services);
+    const volumes = new SharedVolumes(treeServices);
+    using use = volumes.use();
+    const tree = this.#assemble(source, lookOnly(files), services, use);
+    return this.#prepareIn(source, record, files, wishes, tree.openRoot(SUPERUSER));
+  }
+
+  /** The same at the kernel, where other containers have its volumes open. */
+  #prepareShared(
+    source: Source,
+    record: EngineRecord,
+    files: FilesSpec,
+    wishes: StartWishes,
+  ): Promise<Prepared> {
+    // What was put into its files before the start is needed again.
+    const snapshot = structuredClone(files.snapshot);
+    return lookAtKernel(this.#kernel, `${record.id}-look`, { ...lookOnly(files), snapshot }, (root) =>
+      this.#prepareIn(source, record, files, wishes, root),
+    );
+  }
+
+  #prepareIn(
+    source: Source,
+    record: EngineRecord,
+    files: FilesSpec,
+    wishes: StartWishes,
+    root: OpenFile,
+  ): Prepared {
     const { image } = source;
     const isAsInImage = (device: bigint) =>
-      image !== undefined && device === tree.root.device && files.snapshot === undefined;
+      image !== undefined && device === ROOT_DEVICE && files.snapshot === undefined;
     return prepareProgram(
-      tree.openRoot(SUPERUSER),
+      root,
       {
         ...this.#wish(source, record),
         ...wishes,
@@ -374,9 +406,11 @@ function placementOf(text: string | undefined): Placement {
   throw new WpodError("USAGE", `placement "${text}": it is "worker" or "kernel"`);
 }
 
-/** Of a volume that is empty: what it will get is still at its place. */
-function lookOnly(mount: MountPlan): MountPlan {
-  return mount.whenEmpty === "copy" ? { ...mount, whenEmpty: "look" } : mount;
+/** Nothing is written yet that isn't in the snapshot. Of a volume that is empty: what it will get is still at its place. */
+function lookOnly(files: FilesSpec): FilesSpec {
+  const look = (mount: MountPlan): MountPlan =>
+    mount.whenEmpty === "copy" ? { ...mount, whenEmpty: "look" } : mount;
+  return { ...files, keep: undefined, mounts: files.mounts.map(look) };
 }
 
 function checkName(name: string): string {

@@ -55,6 +55,12 @@ export class KernelHost implements AsyncDisposable {
   #nextRequest = 1;
   #disposed = false;
 
+  /** Has its thread start, which is as long as much of what comes before the first request. */
+  prestart(): void {
+    if (this.#disposed || this.#worker !== undefined) return;
+    this.#start().unref();
+  }
+
   /** @throws WpodError MOUNT_INVALID, BLOB_CORRUPT */
   async openTree(
     key: string,

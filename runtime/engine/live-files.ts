@@ -24,6 +24,29 @@ import { DESCRIPTORS_MAX } from "./limits.ts";
 /** This thread hears of the kernel's end only when it doesn't wait for it. */
 const PATIENCE_MS = 30_000;
 
+/** Who looks from this thread. */
+export const LOOKER: ProcessSpec = {
+  argv: [],
+  env: [],
+  credentials: { ...SUPERUSER, groups: [] },
+  preopens: [{ name: "/", path: "/" }],
+  descriptorsMax: DESCRIPTORS_MAX,
+};
+
+/** The `/` of who has this seat, for this thread. Each call of it waits for the kernel. */
+export function rootThrough({ place }: Seat): OpenFile {
+  const { gate, client, mailbox } = place as Extract<TreePlace, { kind: "kernel" }>;
+  const nothing = new StreamFile(0n, { sink: NULL_SINK });
+  const connection = new Connection({
+    mailbox: new Mailbox(mailbox, PATIENCE_MS),
+    gate: new Gate(gate),
+    client,
+    bell: new Bell(),
+    stdio: [nothing, nothing, nothing],
+  });
+  return new RemoteDirectory(connection, connection.takeHandle());
+}
+
 /** The program that has the files with it. */
 export interface FirstProgram {
   readonly process: ProcessSpec;
@@ -91,26 +114,7 @@ export class LiveFiles {
   }
 
   async #openRoot(): Promise<OpenFile> {
-    const seat = await this.join(
-      {
-        argv: [],
-        env: [],
-        credentials: { ...SUPERUSER, groups: [] },
-        preopens: [{ name: "/", path: "/" }],
-        descriptorsMax: DESCRIPTORS_MAX,
-      },
-      new Bell(),
-    );
-    const { gate, client, mailbox } = seat.place as Extract<TreePlace, { kind: "kernel" }>;
-    const nothing = new StreamFile(0n, { sink: NULL_SINK });
-    const connection = new Connection({
-      mailbox: new Mailbox(mailbox, PATIENCE_MS),
-      gate: new Gate(gate),
-      client,
-      bell: new Bell(),
-      stdio: [nothing, nothing, nothing],
-    });
-    return new RemoteDirectory(connection, connection.takeHandle());
+    return rootThrough(await this.join(LOOKER, new Bell()));
   }
 
   #moveToKernel(): Promise<void> {

@@ -46,9 +46,11 @@ export interface ContainerParts {
   files: FilesSpec;
   /** Finds its program in these files; throws a WpodError when it can't run. */
   prepare: (files: FilesSpec) => Prepared;
+  /** The same where a container that runs here has some of its volumes. */
+  prepareShared: (files: FilesSpec) => Promise<Prepared>;
   /** The same for a second program, in the files as they are now. */
   prepareExec: (command: readonly string[], options: ExecOptions, root: OpenFile) => Prepared;
-  /** Held while it runs, each by one container. */
+  /** Held while it runs. */
   volumes: LocalVolumes;
   kernel: KernelHost;
   /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
@@ -116,9 +118,12 @@ export class LocalContainer implements Container {
     try {
       this.#checkStart();
       const files = await this.#takeFiles();
-      this.#parts.volumes.hold(this.#record.mounts, this.id);
+      // What another container writes is with the kernel: nobody else may have such a volume open.
+      if (this.#hasVolumes) this.#parts.kernel.prestart();
+      const isShared = this.#parts.volumes.hold(this.#record.mounts, this.id);
       try {
-        const prepared = this.#parts.prepare(files);
+        const { prepare, prepareShared } = this.#parts;
+        const prepared = isShared ? await prepareShared(files) : prepare(files);
         const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
         // Much may have happened while it was compiled.
         this.#checkStart();
@@ -131,6 +136,10 @@ export class LocalContainer implements Container {
       this.#starting = false;
     }
     await this.#started.promise;
+  }
+
+  get #hasVolumes(): boolean {
+    return this.#record.mounts.some(({ type }) => type === "volume");
   }
 
   #checkStart(): void {
@@ -177,7 +186,7 @@ export class LocalContainer implements Container {
           lost: (loss) => this.#loseFiles(guest, loss),
         },
       );
-      place = await this.#live.placeFirst(placement === "kernel" || prepared.threaded);
+      place = await this.#live.placeFirst(placement === "kernel" || prepared.threaded || this.#hasVolumes);
       this.#checkStart();
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     } catch (error) {

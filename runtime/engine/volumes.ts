@@ -5,6 +5,8 @@ import type { MountSpec, VolumeInfo, Volumes } from "./types.ts";
 
 export class LocalVolumes implements Volumes {
   readonly #store: () => Store;
+  /** By volume: containers of this engine that have it. The first one's name is in its row. */
+  readonly #holders = new Map<string, Set<string>>();
 
   constructor(store: () => Store) {
     this.#store = store;
@@ -69,12 +71,23 @@ export class LocalVolumes implements Volumes {
 
   /**
    * Takes all volumes of a container, or none.
-   * @throws WpodError VOLUME_IN_USE, VOLUME_NOT_FOUND
+   * @returns whether another container of this engine has one of them
+   * @throws WpodError VOLUME_IN_USE: another engine has it; VOLUME_NOT_FOUND
    */
-  hold(mounts: readonly MountSpec[], container: string): void {
-    const names = namesOf(mounts);
+  hold(mounts: readonly MountSpec[], container: string): boolean {
+    let isShared = false;
     try {
-      for (const name of names) this.#rows.hold(name, container);
+      for (const name of namesOf(mounts)) {
+        const holders = this.#holders.get(name);
+        if (holders === undefined) {
+          this.#rows.hold(name, container);
+          this.#holders.set(name, new Set([container]));
+        } else {
+          holders.add(container);
+          isShared ||= holders.size > 1;
+        }
+      }
+      return isShared;
     } catch (error) {
       this.release(mounts, container);
       throw error;
@@ -82,7 +95,19 @@ export class LocalVolumes implements Volumes {
   }
 
   release(mounts: readonly MountSpec[], container: string): void {
-    for (const name of namesOf(mounts)) this.#rows.release(name, container);
+    for (const name of namesOf(mounts)) this.#release(name, container);
+  }
+
+  #release(name: string, container: string): void {
+    const holders = this.#holders.get(name);
+    if (holders?.delete(container) !== true) return;
+    const [next] = holders;
+    if (next !== undefined) {
+      this.#rows.pass(name, container, next);
+      return;
+    }
+    this.#holders.delete(name);
+    this.#rows.release(name, container);
   }
 
   /** Of a container that is gone: volumes that nobody gave a name. */

@@ -1,4 +1,4 @@
-/** Named volumes: what one container writes the next one finds, and nobody else gets at it meanwhile. */
+/** Named volumes: what one container writes others of its engine find, and other engines don't get at it meanwhile. */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,7 +108,7 @@ describe.each(["worker", "kernel"] as const)("placement %s:", (placement) => {
     await engine.volumes.remove(name);
   });
 
-  test("one that a running container has is refused to others, in this process and in another", async () => {
+  test("one that a running container has is shared with others of its engine, and can't be removed", async () => {
     const name = `busy-${placement}`;
     const spinning = Promise.withResolvers<void>();
     const mounts = [volume(name, "/data")];
@@ -118,10 +118,44 @@ describe.each(["worker", "kernel"] as const)("placement %s:", (placement) => {
       stdout: () => spinning.resolve(),
     });
     await spinning.promise;
-    await expect(run(["get", "/data/note"], mounts)).rejects.toMatchObject({ code: "VOLUME_IN_USE" });
+    expect(await run(["get", "/data/note", "put", "/data/other", "y"], mounts)).toBe("0 x\n");
+    // The program itself may be where another one writes.
+    const over = [volume(name, "/app/given")];
+    expect(await run(["get", "/app/given/other"], over)).toBe("0 y\n");
+    expect(await run(["put", "/data/note", "z"], [volume(name, "/data", { readOnly: true })])).toMatch(
+      /Read-only file system/,
+    );
     await expect(engine.volumes.remove(name)).rejects.toMatchObject({ code: "VOLUME_IN_USE" });
+    const seen = await holder.exec(["/app/disk.wasm", "get", "/data/other"]);
+    expect(text(seen.stdout)).toBe("y\n");
     await holder.kill("SIGKILL");
     await holder.wait();
+    expect(await run(["get", "/data/note"], mounts)).toBe("0 x\n");
+    await engine.volumes.remove(name);
+  });
+
+  test("one that another engine has is refused until that lets go of it", async () => {
+    const name = `engines-${placement}`;
+    const mounts = [volume(name, "/data")];
+    await using other = new Engine({ root, placement });
+    const hold = async () => {
+      const spinning = Promise.withResolvers<void>();
+      const container = await other.launch(image, {
+        args: ["put", "/data/note", "x", "spin"],
+        mounts,
+        stdout: () => spinning.resolve(),
+      });
+      await spinning.promise;
+      return container;
+    };
+    const first = await hold();
+    const second = await hold();
+    await expect(run(["get", "/data/note"], mounts)).rejects.toThrow(first.id.slice(0, 12));
+    await first.kill("SIGKILL");
+    await first.wait();
+    await expect(run(["get", "/data/note"], mounts)).rejects.toThrow(second.id.slice(0, 12));
+    await second.kill("SIGKILL");
+    await second.wait();
     expect(await run(["get", "/data/note"], mounts)).toBe("0 x\n");
     await engine.volumes.remove(name);
   });

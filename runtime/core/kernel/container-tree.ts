@@ -17,6 +17,7 @@ import { type MountPlace, type MountSource, MountTable } from "../vfs/mount-tabl
 import { isEmpty, populate } from "../vfs/populate.ts";
 import { type FileSystemState, restoreSnapshot, takeSnapshot } from "../vfs/snapshot.ts";
 import { type MovedHostFile, openNode } from "./moved-files.ts";
+import type { VolumeUse } from "./shared-volumes.ts";
 import type { FilesSpec, KeepPlan, LayerFiles, MountPlan } from "./spec.ts";
 import { terminalAmong } from "./stdio-alias.ts";
 
@@ -41,8 +42,10 @@ export interface TreeServices {
 
 export const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0o022 };
 
+/** Of the image's layers, and what is written over them. */
+export const ROOT_DEVICE = 1n;
 /** Numbers of the file systems that every container has; mounts come behind. */
-const DEVICE = { root: 1n, dev: 2n, etc: 3n, firstMount: 4n };
+const DEVICE = { root: ROOT_DEVICE, dev: 2n, etc: 3n, firstMount: 4n };
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 export interface ContainerTree {
@@ -105,6 +108,7 @@ export function lastState(tree: ContainerTree, isWanted: boolean): FileSystemSta
 
 /**
  * @param moved what the same description gave in another thread, and what became of it there
+ * @param volumes of all containers of this thread; undefined: its volumes are its own, and part of `fileSystems`
  * @throws WpodError MOUNT_INVALID
  */
 export function assembleTree(
@@ -112,6 +116,7 @@ export function assembleTree(
   services: TreeServices,
   stdio: readonly [OpenFile, OpenFile, OpenFile] | undefined,
   moved?: MovedFiles,
+  volumes?: VolumeUse,
 ): ContainerTree {
   const { nowNs } = services;
   const budget = spec.memoryAccount && new FilesMemory(new MemoryAccount(spec.memoryAccount));
@@ -141,6 +146,8 @@ export function assembleTree(
   });
   add(root, spec.keep, spec.snapshot);
   const table = new MountTable(root, { readOnly: spec.readOnly });
+  volumes?.atEnd(() => table.unmountAll());
+  const opened: FileSystem[] = [];
   const mount = (target: string, source: MountSource) =>
     table.mount(target, source, moved?.places[table.mounts.length - 1]);
   if (moved === undefined) for (const { path, mode } of spec.folders) table.makeDirectory(path, mode);
@@ -171,14 +178,19 @@ export function assembleTree(
     }
     const { sizeBytesMax: bytesMax, mode: rootMode } = plan;
     const { inodesMax } = spec;
-    const tree = add(new FileSystem({ nowNs, device, bytesMax, inodesMax, rootMode }), plan.keep);
+    const make = (device: bigint) => new FileSystem({ nowNs, device, bytesMax, inodesMax, rootMode });
+    const tree =
+      volumes !== undefined && plan.keep?.kind === "folder"
+        ? openShared(volumes, plan.keep, make, opened)
+        : add(make(device), plan.keep);
     const isNew = moved === undefined && plan.kind === "volume" && isEmpty(tree);
     if (isNew && plan.whenEmpty === "look") continue;
     mount(plan.target, { tree, readOnly: plan.readOnly });
     if (isNew && plan.whenEmpty === "copy") fill(tree, table.mounts.at(-1)!, plan);
   }
 
-  for (const { keeper } of fileSystems) keeper?.settle();
+  // Not of a volume that others have: what they did is worth a file.
+  for (const { keeper } of [...fileSystems, ...opened]) keeper?.settle();
   return {
     root,
     table,
@@ -191,6 +203,21 @@ export function assembleTree(
       throw new WpodError("MOUNT_INVALID", `preopen "${path}" is not a directory of the container`);
     },
   };
+}
+
+/** The one file system of the volume, whoever opened it. Its memory is bounded by itself, and charged to no container. */
+function openShared(
+  volumes: VolumeUse,
+  plan: Extract<KeepPlan, { kind: "folder" }>,
+  make: (device: bigint) => FileSystem,
+  opened: FileSystem[],
+): FileSystem {
+  return volumes.open(plan.path, (device, services) => {
+    const fileSystem = make(device);
+    services.keep(fileSystem, plan, undefined);
+    opened.push(fileSystem);
+    return fileSystem;
+  });
 }
 
 /** What of it is in memory now, and what will be. */

@@ -9,12 +9,14 @@ import {
   type ContainerTree,
   lastState,
   type MovedFiles,
+  SUPERUSER,
   type TreeServices,
 } from "./container-tree.ts";
 import type { HandOverMessage } from "./hand-over.ts";
 import { type Kernel, openPreopens } from "./kernel.ts";
 import type { ExpectRequest, KernelAnswer, KernelRequest } from "./kernel-messages.ts";
 import { type MovedHostFile, openMoved } from "./moved-files.ts";
+import { SharedVolumes, type VolumeUse } from "./shared-volumes.ts";
 import type { StandardStreams } from "./spec.ts";
 import { StdioAlias } from "./stdio-alias.ts";
 
@@ -38,11 +40,17 @@ export class KernelControl {
   /** By client. */
   readonly #streams = new Map<number, OpenStreams>();
   readonly #services = new Map<string, TreeServices & Disposable>();
+  readonly #volumes: SharedVolumes;
+  readonly #volumeUses = new Map<string, VolumeUse>();
 
   constructor(kernel: Kernel, openServices: ServicesOpener, openStreams: StreamsOpener) {
     this.#kernel = kernel;
     this.#openStreams = openStreams;
     this.#openServices = openServices;
+    this.#volumes = new SharedVolumes(
+      () => openServices(SUPERUSER),
+      (fileSystem) => kernel.watch(fileSystem),
+    );
   }
 
   /** What a person did wrong is an answer; a defect is thrown. */
@@ -118,13 +126,17 @@ export class KernelControl {
     moved?: MovedFiles,
   ): ContainerTree {
     const services = this.#openServices(owner);
+    const volumes = this.#volumes.use();
     try {
       const stdio = [new StdioAlias(0), new StdioAlias(1), new StdioAlias(2)] as const;
-      const tree = assembleTree(files, services, stdio, moved);
+      // What comes from another thread brings its volumes along: it had them alone.
+      const tree = assembleTree(files, services, stdio, moved, moved === undefined ? volumes : undefined);
       this.#kernel.addTree(key, tree);
       this.#services.set(key, services);
+      this.#volumeUses.set(key, volumes);
       return tree;
     } catch (error) {
+      volumes[Symbol.dispose]();
       services[Symbol.dispose]();
       throw error;
     }
@@ -135,6 +147,8 @@ export class KernelControl {
     if (tree === undefined) return undefined;
     this.#kernel.removeTree(key);
     const snapshot = lastState(tree, keep);
+    this.#volumeUses.get(key)?.[Symbol.dispose]();
+    this.#volumeUses.delete(key);
     this.#services.get(key)?.[Symbol.dispose]();
     this.#services.delete(key);
     return snapshot;

@@ -8,6 +8,7 @@ import type { Bell } from "../ipc/bell.ts";
 import type { Gate } from "../ipc/gate.ts";
 import type { Mailbox } from "../ipc/mailbox.ts";
 import type { Credentials } from "../vfs/credentials.ts";
+import type { FileSystem } from "../vfs/file-system.ts";
 import { ArenaMemory } from "./arena-memory.ts";
 import type { ContainerTree } from "./container-tree.ts";
 import { type ArenaSender, KernelClient } from "./kernel-client.ts";
@@ -52,13 +53,16 @@ export class Kernel {
 
   addTree(key: string, tree: ContainerTree): void {
     assert(!this.#trees.has(key), `the tree ${key} is added once`);
-    for (const fileSystem of tree.fileSystems) {
-      fileSystem.watcher = this.#views;
-      const { space } = fileSystem;
-      space.memory = this.#memory;
-      if (space.pages !== undefined) space.pages.memory = this.#memory;
-    }
+    for (const fileSystem of tree.fileSystems) this.watch(fileSystem);
     this.#trees.set(key, tree);
+  }
+
+  /** Clients hear of its changes, and may read its contents where they are. */
+  watch(fileSystem: FileSystem): void {
+    fileSystem.watcher = this.#views;
+    const { space } = fileSystem;
+    space.memory = this.#memory;
+    if (space.pages !== undefined) space.pages.memory = this.#memory;
   }
 
   tree(key: string): ContainerTree | undefined {

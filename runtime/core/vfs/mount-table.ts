@@ -117,6 +117,11 @@ export class MountTable {
     this.mounts.push(mount);
   }
 
+  /** Its end. A tree of it may be in other tables. */
+  unmountAll(): void {
+    for (const mount of this.mounts) mount.clear();
+  }
+
   /** Where a dentry that was found through this mount is. */
   placeOf(mount: Mount, dentry: Dentry): MountPlace {
     return { mount: this.mounts.indexOf(mount), names: namesOf(dentry), held: dentry.held };

@@ -35,4 +35,10 @@ export class Mount implements MountFlags {
     if (!this.#children.has(point)) point.mountCount++;
     this.#children.set(point, mount);
   }
+
+  /** Nothing is mounted on it any more: its places are plain ones again, for other tables too. */
+  clear(): void {
+    for (const point of this.#children.keys()) point.mountCount--;
+    this.#children.clear();
+  }
 }

@@ -1,6 +1,6 @@
 /**
- * Named volumes: a row each, and a folder under `volumes/` that `layerdir/` keeps. One container at a time has a volume
- * open; its row says which, and in which process, so that one that died holds nothing.
+ * Named volumes: a row each, and a folder under `volumes/` that `layerdir/` keeps. One engine at a time has a volume open; its
+ * row says for which container, and in which process, so that one that died holds nothing.
  */
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
@@ -98,7 +98,7 @@ export class VolumeStore {
   }
 
   /**
-   * Takes a volume for a container of this process.
+   * Takes a volume for a container of this process, and those that its engine lets share it.
    * @throws WpodError VOLUME_NOT_FOUND, VOLUME_IN_USE
    */
   hold(name: string, container: string): void {
@@ -111,6 +111,13 @@ export class VolumeStore {
         .prepare("UPDATE volumes SET holder = ?, holder_pid = ?, holder_start = ? WHERE name = ?")
         .run(container, process.pid, processStart(process.pid) ?? "", name);
     });
+  }
+
+  /** The container that took it ends before another one that shares it. Does nothing when another one has it. */
+  pass(name: string, container: string, to: string): void {
+    this.#store.database
+      .prepare("UPDATE volumes SET holder = ? WHERE name = ? AND holder = ? AND holder_pid = ?")
+      .run(to, name, container, process.pid);
   }
 
   /** Does nothing when another one has it. */
@@ -197,7 +204,7 @@ function inUseBy(name: string, { container, pid }: Holder): WpodError {
   return new WpodError(
     "VOLUME_IN_USE",
     `volume "${name}" is in use by container ${container.slice(0, 12)}${where}`,
-    { hint: "one running container at a time has a volume: wait for its end" },
+    { hint: "containers that one engine runs share a volume, those of others don't: wait for its end" },
   );
 }
 
