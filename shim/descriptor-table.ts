@@ -1,14 +1,16 @@
 /** A guest's descriptors by number. The lowest free number is taken, as POSIX wants it; WASI leaves it open. */
 import { Errno } from "./abi/errno.ts";
-import type { FileExchange, OpenFile } from "./abi/system.ts";
+import type { FileExchange, OpenFile, OpenFileCount } from "./abi/system.ts";
 import type { Descriptor } from "./descriptor.ts";
 
 /** What the functions of preview 1 do with a table. */
 export interface Descriptors {
   get(fd: number): Descriptor | undefined;
-  /** Whether `add` would find a number. Asked before a file is created or truncated. */
+  /** Whether `add` would find a number: ESUCCESS, EMFILE or ENFILE. Asked before a file is created or truncated. */
+  refusal(): Errno;
+  /** It is ESUCCESS. */
   hasRoom(): boolean;
-  /** @returns the number, or EMFILE */
+  /** @returns the number, EMFILE: the program has as many as it may, or ENFILE: its container has */
   add(descriptor: Descriptor): number;
   close(fd: number): Errno;
   /** Gives `from` the number `to`, whose file is closed. Both have to be open. */
@@ -24,6 +26,10 @@ export class DescriptorTable implements Descriptors, FileExchange {
   /** Files that had several numbers from the start: standard output and error may be one. */
   readonly #shared = new Set<OpenFile>();
 
+  /** What is open beyond those is counted. */
+  openFiles: OpenFileCount | undefined = undefined;
+  readonly #counted = new Set<Descriptor>();
+
   /** @param countMax numbers from 0 to one less may be in use (`RLIMIT_NOFILE`) */
   constructor(countMax: number) {
     this.#countMax = countMax;
@@ -35,12 +41,22 @@ export class DescriptorTable implements Descriptors, FileExchange {
   }
 
   hasRoom(): boolean {
+    return this.refusal() === Errno.ESUCCESS;
+  }
+
+  refusal(): Errno {
     this.#findFree();
-    return this.#lowestFree < this.#countMax;
+    if (this.#lowestFree >= this.#countMax) return Errno.EMFILE;
+    return this.openFiles?.isFull ? Errno.ENFILE : Errno.ESUCCESS;
   }
 
   add(descriptor: Descriptor): number {
-    if (!this.hasRoom()) return -Errno.EMFILE;
+    this.#findFree();
+    if (this.#lowestFree >= this.#countMax) return -Errno.EMFILE;
+    if (this.openFiles !== undefined) {
+      if (!this.openFiles.take()) return -Errno.ENFILE;
+      this.#counted.add(descriptor);
+    }
     const fd = this.#lowestFree;
     this.#slots[fd] = descriptor;
     return fd;
@@ -56,6 +72,7 @@ export class DescriptorTable implements Descriptors, FileExchange {
     if (descriptor === undefined) return Errno.EBADF;
     this.#slots[fd] = undefined;
     if (fd < this.#lowestFree) this.#lowestFree = fd;
+    if (this.#counted.delete(descriptor)) this.openFiles?.give();
     const file = descriptor.file;
     if (!this.#shared.has(file) || !this.#slots.some((other) => other?.file === file)) file.close();
     return Errno.ESUCCESS;

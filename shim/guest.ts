@@ -59,6 +59,7 @@ export class Guest {
       const rights = rightsFor(directory.type, true, true);
       this.descriptors.add(new Descriptor(directory, rights, INHERITED_RIGHTS, 0, encodeUtf8(name)));
     }
+    if (this.descriptors instanceof DescriptorTable) this.descriptors.openFiles = system.openFiles;
   }
 
   /** Closes what the program left open. */

@@ -11,6 +11,7 @@ import type { FileType } from "./abi/filetype.ts";
 import { FdFlags } from "./abi/flags.ts";
 import type { Rights } from "./abi/rights.ts";
 import type { SharedFile, SharedFiles } from "./abi/shared-files.ts";
+import type { OpenFile, OpenFileCount } from "./abi/system.ts";
 import { Descriptor, SYNC_FLAGS } from "./descriptor.ts";
 import type { Descriptors } from "./descriptor-table.ts";
 import { encodeUtf8 } from "./memory.ts";
@@ -26,6 +27,8 @@ export class SharedDescriptorTable implements Descriptors {
   readonly #preopenNames: readonly Uint8Array[];
   /** What this thread has made of each number. */
   readonly #met: (SharedDescriptor | undefined)[] = [];
+  /** What is opened is counted. */
+  openFiles: OpenFileCount | undefined = undefined;
 
   /** @param countMax the same number that the buffer was made for */
   constructor(buffer: SharedArrayBuffer, countMax: number, files: SharedFiles) {
@@ -72,13 +75,30 @@ export class SharedDescriptorTable implements Descriptors {
     return descriptor;
   }
 
-  /** Whether `add` would find a number now. Other threads may be quicker. */
   hasRoom(): boolean {
-    return this.#findFree(0) < this.#countMax;
+    return this.refusal() === Errno.ESUCCESS;
   }
 
-  /** @returns the number, or EMFILE */
+  /** What `add` would answer now. Other threads may be quicker. */
+  refusal(): Errno {
+    if (this.#findFree(0) >= this.#countMax) return Errno.EMFILE;
+    return this.openFiles?.isFull ? Errno.ENFILE : Errno.ESUCCESS;
+  }
+
   add(descriptor: Descriptor): number {
+    const isCounted = this.openFiles !== undefined && this.#isOpened(descriptor.file);
+    if (isCounted && !this.openFiles!.take()) return -Errno.ENFILE;
+    const fd = this.#add(descriptor);
+    if (isCounted && fd < 0) this.openFiles!.give();
+    return fd;
+  }
+
+  /** It isn't of those that the program found open. */
+  #isOpened(file: OpenFile): boolean {
+    return this.#files.handleOf(file) >= this.#files.keptMax;
+  }
+
+  #add(descriptor: Descriptor): number {
     let fd = this.#findFree(0);
     const record = fd < this.#countMax ? this.#takeRecord() : undefined;
     if (record === undefined) return -Errno.EMFILE;
@@ -127,7 +147,9 @@ export class SharedDescriptorTable implements Descriptors {
     const handle = Atomics.load(this.#slots, record + Field.handle);
     const type = Atomics.load(this.#slots, record + Field.type) as FileType;
     this.#giveRecord(record);
-    if (handle >= this.#files.keptMax) this.#files.fileOf(handle, type).close();
+    if (handle < this.#files.keptMax) return;
+    this.openFiles?.give();
+    this.#files.fileOf(handle, type).close();
   }
 
   #takeRecord(): number | undefined {

@@ -22,6 +22,9 @@ export const TMPFS_BYTES_MAX = 64 * 1024 * 1024;
 /** Descriptors that a program may have open. */
 export const DESCRIPTORS_MAX = 1024;
 
+/** Files that the programs of a container may have open together, beyond what each finds open. */
+export const OPEN_FILES_MAX = 4096;
+
 /** Threads of a program, its first one included. */
 export const THREADS_MAX = 128;
 

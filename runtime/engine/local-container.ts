@@ -6,6 +6,7 @@ import type { FilesSpec, ProcessSpec, StandardStreams, TreePlace } from "../core
 import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
+import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
 import type { MemoryType } from "../core/wasm/memory-type.ts";
@@ -16,7 +17,7 @@ import { type GuestEnd, GuestProcess } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
 import { CLIENTS_MAX, type KernelHost, type Seat } from "./kernel-host.ts";
-import { MEMORY_BYTES_MAX, THREADS_MAX } from "./limits.ts";
+import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
@@ -76,6 +77,7 @@ export class LocalContainer implements Container {
   readonly #others = new Set<GuestProcess>();
   readonly #budget: ThreadBudget;
   readonly #memory: MemoryBudget;
+  readonly #openFiles = OpenFileLedger.create(OPEN_FILES_MAX);
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -169,6 +171,7 @@ export class LocalContainer implements Container {
     const memory = memoryOf(prepared);
     const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
     const account = MemoryAccount.create(this.#memory);
+    const openFiles = this.#openFiles.another();
     const streams = prepared.threaded ? guest.streamsWith(log) : undefined;
     let place: TreePlace;
     try {
@@ -201,12 +204,14 @@ export class LocalContainer implements Container {
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
     void guest.gone.then(() => {
       account.close();
+      openFiles.close();
       running.delete(this);
     });
     guest.start({
       module,
       memory,
       memoryAccount: account.spec,
+      openFiles: openFiles.spec,
       threads: this.#threadsOf(prepared.process, place, streams),
       process: prepared.process,
       place,
@@ -245,6 +250,7 @@ export class LocalContainer implements Container {
     const memory = memoryOf(prepared);
     const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
     const account = MemoryAccount.create(this.#memory);
+    const openFiles = this.#openFiles.another();
     const streams = prepared.threaded ? guest.streamsWith(undefined) : undefined;
     let seat: Seat;
     try {
@@ -263,6 +269,7 @@ export class LocalContainer implements Container {
       module,
       memory,
       memoryAccount: account.spec,
+      openFiles: openFiles.spec,
       threads: this.#threadsOf(prepared.process, place, streams),
       process: prepared.process,
       place,
@@ -275,6 +282,7 @@ export class LocalContainer implements Container {
     release();
     await guest.gone;
     account.close();
+    openFiles.close();
     this.#others.delete(guest);
     await live.leave(seat);
     if (end.ending.kind === "imports") throw explainImports(end.ending.missing, command[0] ?? "");

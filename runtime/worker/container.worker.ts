@@ -22,6 +22,7 @@ import type {
   TreePlace,
 } from "../core/kernel/spec.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
+import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
 import { MemoryGuard } from "../core/wasm/memory-guard.ts";
@@ -87,6 +88,7 @@ function start(message: StartMessage): void {
     bell,
     random: fillRandom,
     attention,
+    openFiles: message.openFiles && new OpenFileLedger(message.openFiles),
     openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
   parentPort!.postMessage({ kind: "started" });

@@ -18,6 +18,7 @@ import {
 } from "../core/kernel/remote/shared-files.ts";
 import type { SpawnMessage, StartMessage, ThreadSpec, ThreadsSpec, TreePlace } from "../core/kernel/spec.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
+import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
@@ -55,6 +56,7 @@ class ThreadedProgram {
       process.descriptorsMax,
       sharedFiles(connection, names),
     );
+    this.#descriptors.openFiles = message.openFiles && new OpenFileLedger(message.openFiles);
     this.#system = new ProgramSystem({
       args: process.argv,
       environ: process.env,

@@ -200,6 +200,17 @@ export interface System {
   random(target: Uint8Array): void;
   /** A new pipe; ENFILE when there are too many. Undefined where there are none. */
   readonly openPipe?: (() => PipeFiles | Failure) | undefined;
+  /** Undefined where nobody counts. */
+  readonly openFiles?: OpenFileCount | undefined;
+}
+
+/** The files that all programs of a container have open, beyond what each finds open. */
+export interface OpenFileCount {
+  /** There are as many as may be: ENFILE. */
+  readonly isFull: boolean;
+  /** One more. False, and nothing taken, when there are as many as may be. */
+  take(): boolean;
+  give(): void;
 }
 
 /** The two ends of a pipe. */

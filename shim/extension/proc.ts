@@ -22,13 +22,13 @@ function procPipe(guest: Guest, fdsPtr: number): Errno {
   if (readerFd < 0) {
     reader.close();
     writer.close();
-    return Errno.EMFILE;
+    return -readerFd as Errno;
   }
   const writerFd = guest.descriptors.add(new Descriptor(writer, rightsFor(writer.type, false, true), 0));
   if (writerFd < 0) {
     guest.descriptors.close(readerFd);
     writer.close();
-    return Errno.EMFILE;
+    return -writerFd as Errno;
   }
   guest.memory.setU32(fdsPtr, readerFd);
   guest.memory.setU32(fdsPtr + FD_BYTES, writerFd);

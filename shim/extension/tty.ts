@@ -51,15 +51,20 @@ function ttySetMode(guest: Guest, fd: number, mode: number): Errno {
  * `size_changes(fd, changes: ptr) -> errno`: a new descriptor, that a poll finds readable when the size is another one.
  * Reading it waits for that, and answers the new size as `get_size` has it; EINVAL into less than its 4 bytes.
  *
- * @returns EMFILE
+ * @returns EMFILE, ENFILE
  */
 function ttySizeChanges(guest: Guest, fd: number, changesPtr: number): Errno {
   const terminal = terminalOf(guest, fd);
   if (typeof terminal === "number") return terminal;
   if (!guest.memory.contains(changesPtr, FD_BYTES)) return Errno.EFAULT;
-  if (!guest.descriptors.hasRoom()) return Errno.EMFILE;
+  const refused = guest.descriptors.refusal();
+  if (refused !== Errno.ESUCCESS) return refused;
   const file = terminal.openSizeChanges();
   const changes = guest.descriptors.add(new Descriptor(file, rightsFor(file.type, true, false), 0));
+  if (changes < 0) {
+    file.close();
+    return -changes as Errno;
+  }
   guest.memory.setU32(changesPtr, changes);
   return Errno.ESUCCESS;
 }

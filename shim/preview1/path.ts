@@ -28,7 +28,7 @@ const DIRECTORY_MODE = 0o777;
  * Of the rights asked for only FD_READ and FD_WRITE matter: they are the access mode. The others are granted as far as
  * the directory passes them on; what was to be inherited is not looked at. (Programs pass too few or all of them.)
  *
- * @returns EINVAL flags that aren't known, or to create a directory; EMFILE; ENOTCAPABLE the directory doesn't pass
+ * @returns EINVAL flags that aren't known, or to create a directory; EMFILE; ENFILE; ENOTCAPABLE the directory doesn't pass
  *   on reading or writing; ENOENT, EEXIST, EISDIR, ENOTDIR, ELOOP and what else the file system answers
  * @see openat(2)
  */
@@ -63,7 +63,8 @@ export function pathOpen(
   if (!guest.memory.contains(openedFdPtr, 4)) return Errno.EFAULT;
   const path = guest.memory.path(pathPtr, pathBytes);
   if (isFailure(path)) return -path as Errno;
-  if (!guest.descriptors.hasRoom()) return Errno.EMFILE;
+  const refused = guest.descriptors.refusal();
+  if (refused !== Errno.ESUCCESS) return refused;
 
   const read = (access & Rights.FD_READ) !== 0;
   const write = (access & Rights.FD_WRITE) !== 0;

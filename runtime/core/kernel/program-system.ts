@@ -5,6 +5,7 @@ import type {
   Clocks,
   Failure,
   OpenFile,
+  OpenFileCount,
   PipeFiles,
   PollTarget,
   Preopen,
@@ -40,6 +41,8 @@ export interface ProgramParts {
   /** Of one whose files may move. */
   attention?: Attention | undefined;
   openPipe?: (() => PipeFiles | Failure) | undefined;
+  /** Of its container. */
+  openFiles?: OpenFileCount | undefined;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -57,9 +60,11 @@ export class ProgramSystem implements System {
   readonly threads: Threads | undefined;
   readonly attention: Attention | undefined;
   readonly openPipe: (() => PipeFiles | Failure) | undefined;
+  readonly openFiles: OpenFileCount | undefined;
 
   constructor(parts: ProgramParts) {
     this.args = parts.args;
+    this.openFiles = parts.openFiles;
     this.environ = parts.environ;
     this.stdio = parts.stdio;
     this.preopens = parts.preopens;

@@ -5,6 +5,7 @@
 import type { FileType } from "../../../shim/abi/filetype.ts";
 import type { LogLimitsSpec } from "../log/limits.ts";
 import type { AccountSpec } from "../quota/memory-account.ts";
+import type { OpenFileLedgerSpec } from "../quota/open-file-ledger.ts";
 import type { TerminalBuffers } from "../terminal/control-block.ts";
 import type { FileSystemState } from "../vfs/snapshot.ts";
 import type { MemoryType } from "../wasm/memory-type.ts";
@@ -123,6 +124,8 @@ export interface StartMessage extends StandardStreams {
   module: WebAssembly.Module;
   /** What the module imports as its memory: a shared one, or how large the thread makes its own. */
   memory?: WebAssembly.Memory | MemoryType | undefined;
+  /** Undefined: nobody counts them. */
+  openFiles?: OpenFileLedgerSpec | undefined;
   /** What its linear memory is charged to. */
   memoryAccount?: AccountSpec | undefined;
   /** Undefined for a program that can't have threads. */
