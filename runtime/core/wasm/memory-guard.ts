@@ -79,6 +79,8 @@ export class MemoryGuard {
   /** @param pages to be grown by; -1: it has grown, or not */
   #ask(pages: bigint): number {
     const isDone = pages === -1n;
+    // It didn't ask before: another thread may be about to grow.
+    if (isDone && this.#isShared && !this.#isLocked) return 0;
     if (!isDone) this.#begin();
     const count = isDone ? 0n : BigInt.asUintN(64, pages);
     const isGranted = count <= PAGES_MAX && this.#account.charge(this.#bytes() + Number(count) * PAGE_BYTES);
