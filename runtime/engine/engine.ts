@@ -26,6 +26,7 @@ import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
+import { dropSpareKernel } from "./kernel-entry.ts";
 import { KernelHost } from "./kernel-host.ts";
 import { lookAtKernel } from "./kernel-look.ts";
 import * as limits from "./limits.ts";
@@ -128,7 +129,7 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await Promise.all([...this.#running].map((container) => container.end()));
-    await Promise.all([dropSpareWorkers(), this.#kernel[Symbol.asyncDispose]()]);
+    await Promise.all([dropSpareWorkers(), dropSpareKernel(), this.#kernel[Symbol.asyncDispose]()]);
     this.#store?.close();
     this.#store = undefined;
   }

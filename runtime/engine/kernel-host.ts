@@ -1,5 +1,5 @@
 /** The kernel of this engine, in a worker of its own: started when the first container needs it. */
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, type Worker } from "node:worker_threads";
 import { assert, WpodError } from "../core/error.ts";
 import { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
@@ -23,12 +23,7 @@ import type {
   TreePlace,
 } from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
-import { inheritedPermissionFlags } from "../node/host/permission-flags.ts";
-
-const ENTRY = new URL("../worker/kernel.worker.ts", import.meta.url);
-
-/** Programs that may use one kernel at a time, and the bit of its messages. */
-export const CLIENTS_MAX = 1024;
+import { CLIENTS_MAX, takeKernel } from "./kernel-entry.ts";
 
 /** A program's place at the kernel. */
 export interface Seat {
@@ -155,6 +150,8 @@ export class KernelHost implements AsyncDisposable {
     lost: LossListener,
     bring: (message: RecallMessage<MessagePort>, arrived: Promise<unknown>) => void,
   ): Promise<Seat> {
+    // The gate is its thread's.
+    this.prestart();
     const client = this.#takeClient();
     const mailbox = Mailbox.create();
     const place = { gate: this.#gate.buffer, client, mailbox: mailbox.buffer };
@@ -248,15 +245,8 @@ export class KernelHost implements AsyncDisposable {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const worker = new Worker(ENTRY, {
-      name: "wpod-kernel",
-      stdout: true,
-      stderr: true,
-      env: {},
-      execArgv: inheritedPermissionFlags(),
-      workerData: this.#gate.buffer,
-      trackUnmanagedFds: true,
-    });
+    const { worker, gate } = takeKernel();
+    this.#gate = gate;
     let why = "it was ended";
     worker.on("message", (message: NumberedAnswer) => this.#hear(message));
     worker.on("error", (error: Error) => {

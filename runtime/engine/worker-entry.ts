@@ -5,6 +5,7 @@
 import { Worker } from "node:worker_threads";
 import type { WorkerMessage } from "../core/kernel/spec.ts";
 import { inheritedPermissionFlags } from "../node/host/permission-flags.ts";
+import { cacheEnvironment } from "./cache-environment.ts";
 
 const ENTRY = new URL("../worker/container.worker.ts", import.meta.url);
 
@@ -48,7 +49,7 @@ export function keepWorker(worker: Worker, rested: () => void): void {
   for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
   const idle = idleWorkers();
   const kept = new IdleWorker(worker, rested);
-  if (idle.length >= IDLE_WORKERS_MAX) void worker.terminate();
+  if (idle.length >= IDLE_WORKERS_MAX) void kept.drop();
   else idle.push(kept);
 }
 
@@ -83,6 +84,12 @@ class IdleWorker {
     worker.on("error", this.#ignore);
   }
 
+  /** Whoever waits for its end keeps the process alive. */
+  drop(): Promise<number> {
+    this.#isTaken = true;
+    return this.worker.terminate();
+  }
+
   take(): Worker {
     this.#isTaken = true;
     this.worker.off("exit", this.#lose);
@@ -94,12 +101,10 @@ class IdleWorker {
 
 /** Ends the workers that nobody took, so that the process can end. */
 export async function dropSpareWorkers(): Promise<void> {
-  const workers = idleWorkers()
-    .splice(0)
-    .map(({ worker }) => worker);
-  if (shared[SPARE] !== undefined) workers.push(shared[SPARE]);
+  const spare = shared[SPARE];
   shared[SPARE] = undefined;
-  await Promise.all(workers.map((worker) => worker.terminate()));
+  const idle = idleWorkers().splice(0);
+  await Promise.all([spare?.terminate(), ...idle.map((kept) => kept.drop())]);
 }
 
 function idleWorkers(): IdleWorker[] {
@@ -118,14 +123,4 @@ export function startWorker(): Worker {
     resourceLimits: RESOURCE_LIMITS,
     trackUnmanagedFds: true,
   });
-}
-
-/** Where the bundle keeps compiled code. Nothing else of the environment goes to a guest's thread. */
-function cacheEnvironment(): NodeJS.ProcessEnv {
-  const environment: NodeJS.ProcessEnv = {};
-  for (const name of ["WPOD_CODE_CACHE", "XDG_CACHE_HOME", "HOME", "LOCALAPPDATA"]) {
-    const value = process.env[name];
-    if (value !== undefined) environment[name] = value;
-  }
-  return environment;
 }

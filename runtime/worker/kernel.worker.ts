@@ -24,6 +24,10 @@ interface Expected {
   source: MessagePort;
 }
 
+/** Of the bundle: it starts sooner with the code that was compiled before. */
+const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as
+  | (() => void)
+  | undefined;
 const DONE = { kind: "done" as const, snapshot: undefined } satisfies KernelAnswer;
 const expected = new Map<number, Expected>();
 const port = parentPort!;
@@ -64,7 +68,10 @@ function read({ id, request, port: source }: NumberedRequest<MessagePort>): void
     answer(id, { ...DONE, counts: { trees, clients, open, heapBytes } });
   } else {
     if (request.kind === "attach" && source !== undefined) ports.set(request.client, source);
-    answer(id, control.handle(request));
+    const given = control.handle(request);
+    // It has done most of what it ever does. Before the answer: the process may end with that.
+    if (request.kind === "close-tree") keepCode?.();
+    answer(id, given);
     if (request.kind === "detach") {
       ports.get(request.client)?.close();
       ports.delete(request.client);

@@ -10,7 +10,8 @@ function volumes() {
   const shared = new SharedVolumes(
     () => {
       const own = ++number;
-      return { [Symbol.dispose]: () => events.push(`closed ${own}`) } as TreeServices & Disposable;
+      return { [Symbol.dispose]: () => void events.push(`closed ${own}`) } as unknown as TreeServices &
+        Disposable;
     },
     ({ device }) => events.push(`opened ${device - 2n ** 32n}`),
   );
