@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { Engine } from "../../runtime/engine/index.ts";
 import type { MountSpec, Placement, RunOptions } from "../../runtime/engine/types.ts";
 import { dropSpareWorkers } from "../../runtime/engine/worker-entry.ts";
+import { runChild } from "../fixtures/child.ts";
 import { guest } from "../fixtures/guests.ts";
 import { buildModule } from "../fixtures/module-builder.ts";
 
@@ -195,4 +196,17 @@ test("programs at the same time have workers of their own, and no more than two 
   await other.run({ wasm: NOTHING, name: "nothing.wasm" });
   await other[Symbol.asyncDispose]();
   expect(idleThreads()).toEqual([]);
+}, 60_000);
+
+test("an engine that is disposed of right after a run lets the process end, and not before", async () => {
+  const script = `
+    import { Engine } from ${JSON.stringify(new URL("../../runtime/engine/index.ts", import.meta.url).href)};
+    const engine = new Engine({ root: ${JSON.stringify(join(folder, "script"))} });
+    const wasm = Uint8Array.from(${JSON.stringify([...NOTHING])});
+    for (let run = 0; run < 3; run++) await engine.run({ wasm, name: "nothing.wasm" });
+    await engine[Symbol.asyncDispose]();
+    console.log("disposed");
+  `;
+  const { exitCode, stdout } = await runChild(process.execPath, ["--input-type=module", "-e", script]);
+  expect({ exitCode, stdout: stdout.toString() }).toEqual({ exitCode: 0, stdout: "disposed\n" });
 }, 60_000);
