@@ -65,7 +65,7 @@ describe("the tour", () => {
 });
 
 describe("the library's examples", () => {
-  const expected = ["0 what is in the file\n\n", "ABORTED\n", "from the guest\n\n"];
+  const expected = ["0 what is in the file\n\n", "ABORTED\n", "from the guest\n\n", "0 from the second\n\n"];
   const examples = blocks("js").map((code, index) => ({ number: index + 1, code, prints: expected[index] }));
 
   test("are as many as this test knows the output of", () => {
