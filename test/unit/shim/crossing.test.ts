@@ -50,7 +50,8 @@ const STRUCT_MAKER = [
 
 /** What a module can put in the place of a number: V8 links a function of ours to an import of any type. */
 function foreignValues(): { name: string; value: unknown }[] {
-  const { make } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(STRUCT_MAKER)), {}).exports;
+  const { make } = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(STRUCT_MAKER)), {})
+    .exports;
   return [
     { name: "no parameter", value: undefined },
     { name: "a null reference", value: null },

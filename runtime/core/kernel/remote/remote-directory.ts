@@ -2,13 +2,13 @@
 
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
-import {
-  type DirEntrySink,
-  type Failure,
-  type OpenFile,
-  type OpenOptions,
-  type Stat,
-  type TimeChange,
+import type {
+  DirEntrySink,
+  Failure,
+  OpenFile,
+  OpenOptions,
+  Stat,
+  TimeChange,
 } from "../../../../shim/abi/system.ts";
 import { takeText } from "../../ipc/text.ts";
 import {
