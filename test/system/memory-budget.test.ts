@@ -102,6 +102,18 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
     expect(lines).toEqual(["640 ENOSPC", "128", "0 ENOSPC"]);
   });
 
+  test("a pipe takes its 64 KiB: ENFILE when there are none, and they are back when both ends are closed", async () => {
+    const { lines } = await run(["size", "pipes", "grow=1", "close", "grow=1", "pipes", "close", "all"], {
+      limits: { memoryBytesMax: 8 * MIB },
+    });
+    const left = 128 - Number(lines[0]);
+    const last = left - 1;
+    expect(lines.slice(1)).toEqual([
+      ...[`${left} ENFILE`, "refused", "closed"],
+      ...["ok", `${last} ENFILE`, "closed", "128"],
+    ]);
+  });
+
   test("a tmpfs of one program isn't there for another one's memory", async () => {
     const first = await waiting(["fill=/tmpfs/a", "wait"], {
       limits: { memoryBytesMax: 16 * MIB },

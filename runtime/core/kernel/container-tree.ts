@@ -53,6 +53,8 @@ export interface ContainerTree {
   readonly table: MountTable;
   /** Those in memory, in the order in which they are assembled. */
   readonly fileSystems: readonly FileSystem[];
+  /** What of it is in memory is charged to it; undefined: nobody counts. */
+  readonly memory?: FilesMemory | undefined;
   /** A node that came with `MovedFiles`. */
   movedNode(device: number, inode: number): MemoryNode | undefined;
   /** The container's `/`, as a directory that somebody has open. */
@@ -195,6 +197,7 @@ export function assembleTree(
     root,
     table,
     fileSystems,
+    memory: budget,
     movedNode: (device, inode) => nodes.get(`${device} ${inode}`),
     openRoot: (who) => table.openRoot(who),
     openCapability(path, who) {

@@ -63,7 +63,9 @@ export class HandOver implements Attention {
 
   /** A new pipe, where the files are. */
   openPipe(): PipeFiles | Failure {
-    return this.#connection === undefined ? openOwnPipe() : openRemotePipe(this.#connection);
+    return this.#connection === undefined
+      ? openOwnPipe(this.#tree?.memory)
+      : openRemotePipe(this.#connection);
   }
 
   /** Called by who interrupts the program anywhere; false when it has to wait for the end of a call. */

@@ -109,6 +109,7 @@ export class KernelControl {
       files: [],
       handlesMax,
     });
+    attached.handles.memory = tree.memory;
     const services = this.#services.get(key)!;
     const openHost = (file: MovedHostFile) => services.reopen(tree.table.mounts[file.mount]!, file);
     const moved = { ...tree, openHost, pipes: new Map() };
@@ -177,6 +178,7 @@ export class KernelControl {
       hasThreads: streams !== undefined,
       handlesMax: request.handlesMax,
     });
+    attached.handles.memory = tree.memory;
     // It may have asked already: nobody heard it knock.
     attached.serve();
   }

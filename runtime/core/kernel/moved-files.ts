@@ -5,6 +5,7 @@
 import { FileType } from "../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions } from "../../../shim/abi/system.ts";
 import { assert, WpodError } from "../error.ts";
+import type { FilesMemory } from "../quota/files-memory.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { HeldFile } from "../vfs/dentry.ts";
 import { DeviceFile } from "../vfs/device-file.ts";
@@ -145,6 +146,8 @@ export interface MovedTree {
   openHost(file: MovedHostFile): OpenFile;
   /** Those of which an end was opened already. */
   readonly pipes: Map<bigint, Pipe>;
+  /** What pipes are charged to. */
+  readonly memory?: FilesMemory | undefined;
 }
 
 export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
@@ -167,8 +170,13 @@ export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
     case "host":
       return tree.openHost(moved.file);
     case "pipe": {
-      const pipe = tree.pipes.get(moved.id) ?? new Pipe();
-      tree.pipes.set(moved.id, pipe);
+      let pipe = tree.pipes.get(moved.id);
+      if (pipe === undefined) {
+        pipe = new Pipe();
+        // It was charged where it comes from, and that is given back.
+        pipe.chargeTo(tree.memory);
+        tree.pipes.set(moved.id, pipe);
+      }
       if (moved.end === "writer") return new PipeWriter(pipe);
       pipe.put(moved.content);
       return new PipeReader(pipe);

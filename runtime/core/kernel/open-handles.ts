@@ -1,12 +1,15 @@
 /** Open files by handle: of one client, or of several that are threads of one program. The last to go closes them. */
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import type { Bell } from "../ipc/bell.ts";
+import type { FilesMemory } from "../quota/files-memory.ts";
 import { isLockable, type Lock } from "../vfs/lock-table.ts";
 import { isWaitable } from "./wait-queue.ts";
 
 export class OpenHandles {
   /** Rung when something that one of its clients waits for may have changed. */
   readonly bell: Bell;
+  /** Of its container: what it opens may be charged to it. */
+  memory: FilesMemory | undefined = undefined;
   readonly #countMax: number;
   readonly #files = new Map<number, OpenFile>();
   #clientCount = 0;

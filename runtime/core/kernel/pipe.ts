@@ -6,7 +6,8 @@
  */
 import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
-import { Readiness, type Stat } from "../../../shim/abi/system.ts";
+import { type Failure, Readiness, type Stat } from "../../../shim/abi/system.ts";
+import type { FilesMemory } from "../quota/files-memory.ts";
 import { SpecialFile } from "./special-file.ts";
 import { type Waitable, WaitQueue } from "./wait-queue.ts";
 
@@ -39,6 +40,8 @@ export class Pipe {
   readonly writers = new WaitQueue();
   hasReader = false;
   hasWriter = false;
+  /** What its buffer is charged to, also before it is there. */
+  memory: FilesMemory | undefined = undefined;
   /** Made at the first write, gone when nobody can read it. */
   #bytes = NOTHING;
   #start = 0;
@@ -79,6 +82,20 @@ export class Pipe {
     target.set(this.#bytes.subarray(this.#start, this.#start + first));
     if (first < count) target.set(this.#bytes.subarray(0, count - first), first);
     return count;
+  }
+
+  /** False when its container has no memory for one more. */
+  chargeTo(memory: FilesMemory | undefined): boolean {
+    if (memory?.take(PIPE_BYTES_MAX) === false) return false;
+    this.memory = memory;
+    return true;
+  }
+
+  /** One end has been closed. */
+  endClosed(): void {
+    if (this.hasReader || this.hasWriter) return;
+    this.memory?.give(PIPE_BYTES_MAX);
+    this.memory = undefined;
   }
 
   /** Nobody will read it. */
@@ -141,6 +158,7 @@ export class PipeReader extends PipeEnd {
   override close(): void {
     this.pipe.hasReader = false;
     this.pipe.drop();
+    this.pipe.endClosed();
     this.pipe.writers.wake();
   }
 }
@@ -181,6 +199,7 @@ export class PipeWriter extends PipeEnd {
 
   override close(): void {
     this.pipe.hasWriter = false;
+    this.pipe.endClosed();
     this.pipe.readers.wake();
   }
 }
@@ -188,9 +207,14 @@ export class PipeWriter extends PipeEnd {
 /**
  * The same for a program that has its thread for itself: whoever waited for itself would wait for ever, so that what would
  * block is EDEADLK, unless it is told not to.
+ *
+ * @returns ENFILE its container has no memory for it
  */
-export function openOwnPipe(): { reader: PipeReader; writer: PipeWriter } {
+export function openOwnPipe(): PipeEnds;
+export function openOwnPipe(memory: FilesMemory | undefined): PipeEnds | Failure;
+export function openOwnPipe(memory?: FilesMemory): PipeEnds | Failure {
   const { reader, writer } = openPipe();
+  if (!reader.pipe.chargeTo(memory)) return -Errno.ENFILE as Failure;
   return { reader: new OwnReader(reader.pipe), writer: new OwnWriter(writer.pipe) };
 }
 
