@@ -45,7 +45,10 @@ export interface MountSpec {
 }
 
 export interface Limits {
-  /** Bound on linear memory, exact to the page of 64 KiB. */
+  /**
+   * Bound on the linear memory of all its programs, what its tmpfs hold, and its pipes together, exact to the page of 64 KiB. Files that
+   * are on disk too are in memory as far as there is some left. Default: 4 GiB; a program that takes more than that is ended.
+   */
   memoryBytesMax?: number;
   /** Bytes and inodes that the writable layer may hold. */
   diskBytesMax?: number;

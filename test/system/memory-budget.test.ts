@@ -127,6 +127,21 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
     await first.container.wait();
   });
 
+  test("without a limit it is 4 GiB: who takes more than is left is ended at its next call", async () => {
+    const first = await waiting(["grow=36000", "wait"], {});
+    const { stdout, ...ended } = await first.container.exec([
+      "/budget.wasm",
+      "grow=20000",
+      "size",
+      "grow=16000",
+    ]);
+    expect(ended).toMatchObject({ exitCode: 137, oomKilled: true, reason: "out of memory" });
+    expect(text(stdout)).toMatch(/^ok\n20\d\d\d\n$/);
+    expect(await exec(first, "grow=20000")).toEqual({ exitCode: 0, lines: ["ok"] });
+    first.go();
+    expect((await first.container.wait()).exitCode).toBe(0);
+  });
+
   test("a program that doesn't fit any more isn't started", async () => {
     const first = await waiting(["all", "wait"], { limits: { memoryBytesMax: 32 * MIB } });
     await expect(exec(first, "size")).rejects.toMatchObject({ code: "MEMORY_LIMIT" });
