@@ -1,4 +1,6 @@
 /** One volume in several containers at the same time: what one does is what the others see, and nobody's end harms another. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,6 +64,20 @@ test(
     const both = await Promise.all([
       run("shared", ["talk", "/data", "a", "b", String(ROUNDS)], [volume]),
       run("shared", ["talk", "/else/where", "b", "a", String(ROUNDS)], [elsewhere]),
+    ]);
+    expect(both).toEqual(["0 all is right\n", "0 all is right\n"]);
+  },
+  LONG ? 600_000 : 60_000,
+);
+
+test(
+  "what one keeps of a file that it only looks at ends when another container changes that file",
+  async () => {
+    const volume = freshVolume();
+    await run("disk", ["put", "/data/a-echo-0", "", "put", "/data/b-echo-0", ""], [volume]);
+    const both = await Promise.all([
+      run("shared", ["echo", "/data", "a", "b", String(ROUNDS)], [volume]),
+      run("shared", ["echo", "/data", "b", "a", String(ROUNDS)], [volume]),
     ]);
     expect(both).toEqual(["0 all is right\n", "0 all is right\n"]);
   },
@@ -145,4 +161,33 @@ test("a mount in it is the container's own, and its place is free when that has 
   await killed(outer);
   expect(await run("disk", ["put", "/data/inner/note", "own"], [volume])).toBe("0 ");
   expect(await run("disk", ["get", "/data/inner/note"], [volume])).toBe("0 own\n");
+});
+
+test("one that another process has is refused in one sentence, until that process is gone", async () => {
+  const volume = freshVolume();
+  // Runs here first, so that the volume is there.
+  expect(await run("disk", ["put", "/data/note", "before"], [volume])).toBe("0 ");
+  const script = `
+    const { Engine } = await import(process.argv[1]);
+    const engine = new Engine({ root: process.argv[2] });
+    const args = ["put", "/data/note", "of the other", "sync", "/data/note", "spin"];
+    await engine.launch("disk", { args, mounts: [JSON.parse(process.argv[3])], stdout: "inherit" });`;
+  const index = new URL("../../runtime/engine/index.ts", import.meta.url).href;
+  const child = spawn(
+    process.execPath,
+    ["--input-type=module", "-e", script, index, engine.root, JSON.stringify(volume)],
+    { stdio: ["ignore", "pipe", "inherit"] },
+  );
+  await once(child.stdout, "data");
+  await expect(run("disk", ["get", "/data/note"], [volume])).rejects.toMatchObject({
+    code: "VOLUME_IN_USE",
+    message: expect.stringMatching(
+      new RegExp(
+        `^volume "${volume.source}" is in use by container [0-9a-f]{12} of another wpod process \\(${child.pid}\\)$`,
+      ),
+    ),
+  });
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  expect(await run("disk", ["get", "/data/note"], [volume])).toBe("0 of the other\n");
 });
