@@ -71,13 +71,13 @@ function start(message: StartMessage): void {
   const { place } = message;
   // What is left open when it fails is closed with the thread.
   const services = place.kind === "here" ? treeServices(credentials) : undefined;
-  const opened: Closable[] = [];
+  const around: Surroundings = { bell, stdio, opened: [], memory: undefined };
   const tree = place.kind === "here" ? assembleTree(place.files, services!, stdio) : undefined;
   const { preopens } = message.process;
   const layers = place.kind === "here" ? place.files.layers : place.layers;
-  const attention = tree && listen(message.recall, tree, layers, bell, stdio, opened);
+  const attention = tree && listen(message.recall, tree, layers, around);
   bell.attention = attention;
-  const connection = tree === undefined ? connect(place as KernelPlace, bell, stdio, opened) : undefined;
+  const connection = tree === undefined ? connect(place as KernelPlace, around) : undefined;
   const system: System = new ProgramSystem({
     args: message.process.argv,
     environ: message.process.env,
@@ -88,6 +88,10 @@ function start(message: StartMessage): void {
     bell,
     random: fillRandom,
     attention,
+    memoryReady(memory) {
+      around.memory = memory;
+      connection?.view.useMemory(memory);
+    },
     openFiles: message.openFiles && new OpenFileLedger(message.openFiles),
     openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
@@ -118,7 +122,7 @@ function start(message: StartMessage): void {
   parentPort!.postMessage(exit, snapshot === undefined ? [] : buffersOf(snapshot));
   if (!rests) return;
   services?.[Symbol.dispose]();
-  for (const one of opened) one.close();
+  for (const one of around.opened) one.close();
   isResting = true;
   // In a task of its own: what this one has on the stack is still in use.
   setImmediate(rest);
@@ -146,16 +150,23 @@ function ownMemory(memory: NonNullable<StartMessage["memory"]>): WebAssembly.Mem
 }
 
 type StandardFiles = OpenStreams["files"];
-type Closable = { close(): void };
+
+/** What a program has beside its files. */
+interface Surroundings {
+  readonly bell: Bell;
+  readonly stdio: StandardFiles;
+  /** Closed when it has ended. */
+  readonly opened: { close(): void }[];
+  /** Its memory, once it has one. */
+  memory: WebAssembly.Memory | undefined;
+}
 
 /** The engine may want the files in another thread: it tells by a flag, and by an interrupt. */
 function listen(
   recall: SharedArrayBuffer,
   tree: ContainerTree,
   layers: readonly LayerFiles[],
-  bell: Bell,
-  stdio: StandardFiles,
-  opened: Closable[],
+  around: Surroundings,
 ): HandOver {
   const attention = new HandOver(new Int32Array(recall), tree, () => {
     const received = receiveMessageOnPort(parentPort!) as
@@ -173,7 +184,7 @@ function listen(
     const place = { ...seat, layers, arenas: port };
     const gate = new Gate(place.gate);
     return {
-      connection: connect(place, bell, stdio, opened),
+      connection: connect(place, around),
       send(message, buffers) {
         port.postMessage(message, buffers);
         gate.knock(CONTROL_CLIENT);
@@ -184,17 +195,14 @@ function listen(
   return attention;
 }
 
-/** @param opened gets what it opens: they are the caller's to close */
 function connect(
   place: Omit<KernelPlace, "kind">,
-  bell: Bell,
-  stdio: StandardFiles,
-  opened: Closable[],
+  { bell, stdio, opened, memory }: Surroundings,
 ): Connection {
   const { gate, client, mailbox, layers } = place;
   const arenas = place.arenas as MessagePort | undefined;
   if (arenas !== undefined) opened.push(arenas);
-  return new Connection({
+  const connection = new Connection({
     mailbox: new Mailbox(mailbox),
     gate: new Gate(gate),
     client,
@@ -207,6 +215,8 @@ function connect(
     },
     receiveArena: () => arenas && (receiveMessageOnPort(arenas)?.message as ArenaMessage | undefined),
   });
+  if (memory !== undefined) connection.view.useMemory(memory);
+  return connection;
 }
 
 /** What a client of a kernel finds open has the first handles, in order. */

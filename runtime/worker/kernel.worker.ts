@@ -34,8 +34,8 @@ const port = parentPort!;
 const gate = new Gate(workerData as SharedArrayBuffer);
 /** By client: where its shared memory is sent. */
 const ports = new Map<number, MessagePort>();
-const kernel = new Kernel(gate, (client, id, buffer) => {
-  const arena: ArenaMessage = { id, buffer };
+const kernel = new Kernel(gate, (client, id, memory) => {
+  const arena: ArenaMessage = { id, memory };
   ports.get(client)?.postMessage(arena);
 });
 const control = new KernelControl(kernel, treeServices, openKernelStreams);

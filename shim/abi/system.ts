@@ -196,6 +196,8 @@ export interface System {
   readonly threads?: Threads | undefined;
   /** Undefined where nobody else has a say. */
   readonly attention?: Attention | undefined;
+  /** Told of the program's memory before it runs; where buffers of calls lie. */
+  memoryReady?(memory: WebAssembly.Memory): void;
   /** Fills with bytes that can't be guessed. */
   random(target: Uint8Array): void;
   /** A new pipe; ENFILE when there are too many. Undefined where there are none. */

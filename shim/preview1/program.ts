@@ -64,7 +64,10 @@ export function runProgram<Ended>(
     const { memoryGuard } = parts;
     memoryGuard?.attach(exports, parts.memory);
     const memory = exports.memory ?? parts.memory;
-    if (memory instanceof WebAssembly.Memory) guest.memory.attach(memory, () => memoryGuard?.grown());
+    if (memory instanceof WebAssembly.Memory) {
+      guest.memory.attach(memory, () => memoryGuard?.grown());
+      system.memoryReady?.(memory);
+    }
     if (system.attention !== undefined) system.attention.inHost = false;
     enter(exports, parts.thread);
     returns = true;

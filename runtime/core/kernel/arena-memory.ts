@@ -6,12 +6,14 @@ import { assert } from "../error.ts";
 import { CHUNK_BYTES } from "../vfs/chunk.ts";
 import type { ChunkMemory } from "../vfs/chunk-memory.ts";
 
-/** One buffer; it goes to a client once. */
+/** Of one arena; it goes to a client once. */
 const SLOT_COUNT = 64;
+/** As many as the module of `memory-copier.ts` says. */
+const ARENA_PAGES = (SLOT_COUNT * CHUNK_BYTES) / 65_536;
 
 interface Arena {
   readonly id: number;
-  readonly buffer: SharedArrayBuffer;
+  readonly memory: WebAssembly.Memory;
   readonly free: number[];
   /** By slot: clients that know of it, a bit each. */
   readonly watchers: Int32Array;
@@ -22,7 +24,7 @@ interface Arena {
 /** Where a chunk is in shared memory. */
 export interface ArenaPlace {
   readonly id: number;
-  readonly buffer: SharedArrayBuffer;
+  readonly memory: WebAssembly.Memory;
   readonly offsetBytes: number;
 }
 
@@ -42,7 +44,7 @@ export class ArenaMemory implements ChunkMemory {
     if (sizeBytes !== CHUNK_BYTES) return new Uint8Array(sizeBytes);
     const arena = this.#withRoom();
     const slot = arena.free.pop()!;
-    const bytes = new Uint8Array(arena.buffer, slot * CHUNK_BYTES, CHUNK_BYTES);
+    const bytes = new Uint8Array(arena.memory.buffer, slot * CHUNK_BYTES, CHUNK_BYTES);
     if (arena.isUsed[slot] === 1) bytes.fill(0);
     arena.isUsed[slot] = 1;
     return bytes;
@@ -57,12 +59,12 @@ export class ArenaMemory implements ChunkMemory {
     }
     const arena: Arena = {
       id: this.#nextId++,
-      buffer: new SharedArrayBuffer(SLOT_COUNT * CHUNK_BYTES),
+      memory: new WebAssembly.Memory({ initial: ARENA_PAGES, maximum: ARENA_PAGES, shared: true }),
       free: Array.from({ length: SLOT_COUNT }, (_, index) => SLOT_COUNT - 1 - index),
       watchers: new Int32Array(SLOT_COUNT),
       isUsed: new Uint8Array(SLOT_COUNT),
     };
-    this.#arenas.set(arena.buffer, arena);
+    this.#arenas.set(arena.memory.buffer, arena);
     this.#open = arena;
     return arena;
   }
@@ -79,7 +81,7 @@ export class ArenaMemory implements ChunkMemory {
     }
     arena.free.push(slot);
     // One is kept for the next file; the memory of others goes back when their clients have gone, too.
-    if (arena.free.length === SLOT_COUNT && arena !== this.#open) this.#arenas.delete(arena.buffer);
+    if (arena.free.length === SLOT_COUNT && arena !== this.#open) this.#arenas.delete(arena.memory.buffer);
   }
 
   /** Where a client may read these bytes, from now on until its view expires. Undefined: nowhere. */
@@ -87,6 +89,6 @@ export class ArenaMemory implements ChunkMemory {
     const arena = this.#arenas.get(bytes.buffer);
     if (arena === undefined) return undefined;
     arena.watchers[bytes.byteOffset / CHUNK_BYTES]! |= watcher;
-    return { id: arena.id, buffer: arena.buffer, offsetBytes: bytes.byteOffset };
+    return { id: arena.id, memory: arena.memory, offsetBytes: bytes.byteOffset };
   }
 }

@@ -84,7 +84,7 @@ const CHANGES_NAMES = new Set<number>([
 const LEASED_NAMES_MAX = 4096;
 
 /** Gives a client shared memory, under a number. */
-export type ArenaSender = (client: number, id: number, buffer: SharedArrayBuffer) => void;
+export type ArenaSender = (client: number, id: number, memory: WebAssembly.Memory) => void;
 
 /** What a client needs of its kernel. */
 export interface ClientSurroundings {
@@ -381,10 +381,10 @@ export class KernelClient implements Poster {
     return count;
   }
 
-  #tellArena({ id, buffer }: ArenaPlace): void {
+  #tellArena({ id, memory }: ArenaPlace): void {
     if (this.#sentArenas.has(id)) return;
     this.#sentArenas.add(id);
-    this.#sendArena(this.#client, id, buffer);
+    this.#sendArena(this.#client, id, memory);
   }
 
   #seek(file: OpenFile, flags: number): number {

@@ -16,7 +16,7 @@ export const ATTEND = Symbol.for("wpod.attend");
 /** Shared memory for a client, which answers to `map` name by its number. */
 export interface ArenaMessage {
   id: number;
-  buffer: SharedArrayBuffer;
+  memory: WebAssembly.Memory;
 }
 
 export type KernelRequest =

@@ -38,6 +38,7 @@ export interface ProgramParts {
   random: (target: Uint8Array) => void;
   /** Of a program that may have several. */
   threads?: Threads | undefined;
+  memoryReady?: (memory: WebAssembly.Memory) => void;
   /** Of one whose files may move. */
   attention?: Attention | undefined;
   openPipe?: (() => PipeFiles | Failure) | undefined;
@@ -59,6 +60,7 @@ export class ProgramSystem implements System {
   readonly random: (target: Uint8Array) => void;
   readonly threads: Threads | undefined;
   readonly attention: Attention | undefined;
+  readonly memoryReady: (memory: WebAssembly.Memory) => void;
   readonly openPipe: (() => PipeFiles | Failure) | undefined;
   readonly openFiles: OpenFileCount | undefined;
 
@@ -71,6 +73,7 @@ export class ProgramSystem implements System {
     this.clocks = parts.clocks;
     this.random = parts.random;
     this.attention = parts.attention;
+    this.memoryReady = parts.memoryReady ?? (() => {});
     this.threads = parts.threads;
     this.openPipe = parts.openPipe;
     this.processes = new ProgramProcesses(parts.clocks, parts.bell, parts.threads !== undefined);

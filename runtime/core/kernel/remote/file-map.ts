@@ -4,15 +4,27 @@ import { CHUNK_BYTES } from "../../vfs/chunk.ts";
 import { MAPPED_NUMBERS, Real } from "../protocol.ts";
 import type { LocalView } from "./local-view.ts";
 
+interface MappedChunk {
+  readonly arena: WebAssembly.Memory;
+  readonly offsetBytes: number;
+}
+
 export class FileMap {
   /** Of the view's attributes. */
   readonly stamp: number;
   readonly #firstIndex: number;
-  readonly #chunks: readonly Uint8Array[];
+  readonly #view: LocalView;
+  readonly #chunks: readonly MappedChunk[];
   readonly #sizeBytes: number;
 
-  private constructor(stamp: number, firstIndex: number, chunks: readonly Uint8Array[], sizeBytes: number) {
-    this.stamp = stamp;
+  private constructor(
+    view: LocalView,
+    firstIndex: number,
+    chunks: readonly MappedChunk[],
+    sizeBytes: number,
+  ) {
+    this.#view = view;
+    this.stamp = view.attributesStamp;
     this.#firstIndex = firstIndex;
     this.#chunks = chunks;
     this.#sizeBytes = sizeBytes;
@@ -22,14 +34,13 @@ export class FileMap {
   static read(mailbox: Mailbox, view: LocalView, offset: number, count: number): FileMap | undefined {
     const { data, reals } = mailbox;
     const places = new Int32Array(data.buffer, data.byteOffset, count * MAPPED_NUMBERS);
-    const chunks: Uint8Array[] = [];
+    const chunks: MappedChunk[] = [];
     for (let index = 0; index < count; index++) {
       const arena = view.arena(places[index * MAPPED_NUMBERS]!);
       if (arena === undefined) return undefined;
-      const at = places[index * MAPPED_NUMBERS + 1]!;
-      chunks.push(arena.subarray(at, at + CHUNK_BYTES));
+      chunks.push({ arena, offsetBytes: places[index * MAPPED_NUMBERS + 1]! });
     }
-    return new FileMap(view.attributesStamp, Math.floor(offset / CHUNK_BYTES), chunks, reals[Real.length]!);
+    return new FileMap(view, Math.floor(offset / CHUNK_BYTES), chunks, reals[Real.length]!);
   }
 
   has(index: number): boolean {
@@ -49,7 +60,8 @@ export class FileMap {
       if (chunk === undefined) return undefined;
       const inChunk = at - index * CHUNK_BYTES;
       const piece = Math.min(count - done, CHUNK_BYTES - inChunk);
-      target.set(chunk.subarray(inChunk, inChunk + piece), done);
+      const part = piece === target.length ? target : target.subarray(done, done + piece);
+      this.#view.copy(part, chunk.arena, chunk.offsetBytes + inChunk);
       done += piece;
     }
     return count;

@@ -9,6 +9,7 @@ import { putText } from "../../ipc/text.ts";
 import { utf8Length } from "../../vfs/utf8.ts";
 import type { ArenaMessage } from "../kernel-messages.ts";
 import { creditOf, KEPT_HANDLES_MAX, NO_VIEW, Operation, Place, Real } from "../protocol.ts";
+import { MemoryCopier } from "./memory-copier.ts";
 
 /** An unchanged file of an image that is open at the kernel, and stays so for the next who opens it. */
 export interface KeptFile {
@@ -34,7 +35,8 @@ export class LocalView {
   readonly #knock: () => void;
   readonly #openBlob: ((layer: number) => BlobReader | undefined) | undefined;
   readonly #receiveArena: (() => ArenaMessage | undefined) | undefined;
-  readonly #arenas = new Map<number, Uint8Array>();
+  readonly #arenas = new Map<number, WebAssembly.Memory>();
+  #copier: MemoryCopier | undefined = undefined;
   readonly #blobs = new Map<number, BlobReader | undefined>();
   /** In the order of their last use. */
   readonly #kept = new Set<KeptFile>();
@@ -103,13 +105,24 @@ export class LocalView {
   }
 
   /** Shared memory that the kernel has sent by this number. */
-  arena(id: number): Uint8Array | undefined {
+  arena(id: number): WebAssembly.Memory | undefined {
     for (let known = this.#arenas.get(id); ; known = this.#arenas.get(id)) {
       if (known !== undefined) return known;
       const received = this.#receiveArena?.();
       if (received === undefined) return undefined;
-      this.#arenas.set(received.id, new Uint8Array(received.buffer));
+      this.#arenas.set(received.id, received.memory);
     }
+  }
+
+  /** The memory of the program, once it has one. */
+  useMemory(memory: WebAssembly.Memory): void {
+    this.#copier = new MemoryCopier(memory);
+  }
+
+  /** Copies from shared memory. */
+  copy(target: Uint8Array, arena: WebAssembly.Memory, from: number): void {
+    if (this.#copier?.copy(target, arena, from)) return;
+    target.set(new Uint8Array(arena.buffer, from, target.length));
   }
 
   /** Does what was learned under this number still hold? */
