@@ -18,6 +18,7 @@ import {
 } from "../core/kernel/container-tree.ts";
 import { SharedVolumes, type VolumeUse } from "../core/kernel/shared-volumes.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
+import { isRestricted } from "../node/host/permission-flags.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
@@ -25,6 +26,7 @@ import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
 import { LocalImages } from "./images.ts";
+import type { IsolatedContainer } from "./isolated-container.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
 import { dropSpareKernel } from "./kernel-entry.ts";
 import { KernelHost } from "./kernel-host.ts";
@@ -75,6 +77,8 @@ export class Engine implements AsyncDisposable {
   readonly #running = new Set<LocalContainer>();
   readonly #hostKind: EngineRecord["hostKind"];
   readonly #placement: Placement;
+  readonly #isolation: RunOptions["isolation"];
+  readonly #isolated = new Set<IsolatedContainer>();
   readonly #kernel = new KernelHost();
   #store: Store | undefined;
   #disposed = false;
@@ -83,6 +87,7 @@ export class Engine implements AsyncDisposable {
   constructor(options: EngineOptions = {}) {
     this.root = resolve(options.root ?? defaultRoot());
     this.#hostKind = options.hostKind ?? "library";
+    this.#isolation = options.isolation;
     this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
@@ -102,13 +107,41 @@ export class Engine implements AsyncDisposable {
 
   /** A container that doesn't run yet: its files can be looked at and changed, then `start` runs it. */
   async create(image: ImageSource, options: RunOptions = {}): Promise<Container> {
+    if (this.#isIsolated(options)) {
+      throw new WpodError(
+        "UNSUPPORTED",
+        "a container in a process of its own is started as it is made: use launch",
+      );
+    }
     return this.#make(image, { remove: false, ...options }, true);
   }
 
   /** For a caller that needs the container while it runs: `create` and `start` with one record written. */
   async launch(image: ImageSource, options: RunOptions = {}): Promise<Container> {
+    if (this.#isIsolated(options)) return this.#launchIsolated(image, options);
     const container = await this.#make(image, { remove: true, ...options }, false);
     await container.start();
+    return container;
+  }
+
+  #isIsolated({ isolation = this.#isolation }: RunOptions): boolean {
+    return isolation === "process" && !isRestricted();
+  }
+
+  async #launchIsolated(image: ImageSource, options: RunOptions): Promise<Container> {
+    this.#checkNotDisposed();
+    const { launchIsolated } = await import("./isolated-container.ts");
+    // This file is a part of the library; in the source tree it is beside it.
+    const library = import.meta.url.replace(/[^/]+\.ts$/, "index.ts");
+    const container = await launchIsolated(
+      library,
+      { root: this.root, placement: this.#placement },
+      image,
+      options,
+    );
+    this.#isolated.add(container);
+    const forget = () => this.#isolated.delete(container);
+    container.wait().then(forget, forget);
     return container;
   }
 
@@ -128,7 +161,7 @@ export class Engine implements AsyncDisposable {
   /** Ends what still runs here and lets go of everything. The engine can't be used after that. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
-    await Promise.all([...this.#running].map((container) => container.end()));
+    await Promise.all([...this.#running, ...this.#isolated].map((container) => container.end()));
     await Promise.all([dropSpareWorkers(), dropSpareKernel(), this.#kernel[Symbol.asyncDispose]()]);
     this.#store?.close();
     this.#store = undefined;
@@ -360,10 +393,14 @@ export class Engine implements AsyncDisposable {
     options: ExecOptions,
     root: OpenFile,
   ): Prepared {
-    const { env, workdir, user } = options;
+    const { workdir, user } = options;
+    const size = planTerminal(options)?.size;
+    // The container has those of its first program's terminal.
+    const own = size === undefined ? {} : { COLUMNS: `${size.columns}`, LINES: `${size.rows}` };
+    const env = { ...own, ...options.env };
     const plan = planProcess(
       { Env: record.env, WorkingDir: record.workdir, User: record.user },
-      { entrypoint: command, env, workdir, user, hostname: record.hostname },
+      { entrypoint: command, env, workdir, user, hostname: record.hostname, terminal: size },
     );
     const wish = this.#wish(source, record);
     return prepareProgram(

@@ -26,8 +26,8 @@ export interface IsolatedRun {
   signals: readonly NodeJS.Signals[];
 }
 
-/** Read to make a container: randomness, its own start time, and what it has open, by number. */
-const SYSTEM_FILES = ["/dev/urandom", "/dev/null", "/dev/tty", "/proc/self", "/proc/mounts"];
+/** Read to make a container: randomness, and when it started. Not all of `/proc/self`: its `root` is everything. */
+const SYSTEM_FILES = ["/dev/urandom", "/dev/null", "/dev/tty", "/proc/self/stat", "/proc/self/fdinfo"];
 /** As where a program was found, and couldn't be run. */
 const NOT_STARTED = 125;
 
@@ -42,7 +42,7 @@ export async function runIsolated(run: IsolatedRun): Promise<number> {
   const restore = run.tty && isatty(0) ? savedTerminal() : undefined;
   const child = spawn(
     process.execPath,
-    [...permissionFlags(grantsOf(program, run)), program, ...process.argv.slice(2)],
+    [...permissionFlags(grantsOf(program, run, defaultRoot())), program, ...process.argv.slice(2)],
     { stdio: ["inherit", "inherit", "inherit", "ipc"] },
   );
   const pass = (signal: NodeJS.Signals) => {
@@ -59,9 +59,17 @@ export async function runIsolated(run: IsolatedRun): Promise<number> {
   return status;
 }
 
-/** What the command line names, and wpod's own. */
-function grantsOf(program: string, { image, mounts, reads, writes }: IsolatedRun): Grants {
-  const root = defaultRoot();
+/** What was named, and wpod's own: `program` is a file of it. */
+export function grantsOf(
+  program: string,
+  {
+    image,
+    mounts,
+    reads,
+    writes,
+  }: Pick<IsolatedRun, "mounts" | "reads" | "writes"> & { image: string | undefined },
+  root: string,
+): Grants {
   // Also what is too large for memory goes there, and not where everybody's temporary files are.
   mkdirSync(join(root, "tmp"), { recursive: true, mode: 0o700 });
   const codeCache = process.env.WPOD_CODE_CACHE;
@@ -74,7 +82,7 @@ function grantsOf(program: string, { image, mounts, reads, writes }: IsolatedRun
     read: [
       packageFolder(program),
       ...SYSTEM_FILES.filter((path) => existsSync(path)),
-      ...imagePaths(image),
+      ...(image === undefined ? [] : imagePaths(image)),
       ...reads.map((path) => resolve(path)),
       ...bindPaths(false),
     ],

@@ -17,6 +17,8 @@ export interface EngineOptions {
    * "kernel": in a thread that serves all programs, from the start. Default: `$WPOD_PLACEMENT`, else "worker".
    */
   placement?: Placement;
+  /** Of containers whose options don't say. */
+  isolation?: RunOptions["isolation"];
 }
 
 export type Placement = "worker" | "kernel";
@@ -109,6 +111,12 @@ export interface RunOptions {
   platform?: string;
   stopSignal?: string;
   network?: "none";
+  /**
+   * Where it runs. "process": in a child under Node's permission model, which may open only wpod, the store and the mounts; defence in
+   * depth, no boundary. UNSUPPORTED then: `create`, `tty`, and of the container `exec`, `files`, `resize` and `remove`. Default: "default",
+   * threads of this process.
+   */
+  isolation?: "default" | "process";
   /** Drop the record at the end. Default: true in `run`, false in `create`. */
   remove?: boolean;
   /** Told what works otherwise than asked, in a sentence. */
@@ -148,12 +156,22 @@ export interface ExecOptions {
   stdin?: InputSource;
   stdout?: OutputTarget;
   stderr?: OutputTarget;
+  /** As `RunOptions.tty`: a terminal of its own, whatever the first program has. */
+  tty?: boolean | TerminalSize;
+  /** Told when its program is about to run. */
+  onStart?: (program: ExecProgram) => void;
   /** Ends it at once; the promise then rejects with code ABORTED. */
   signal?: AbortSignal;
   /** Kills it after this long: exit 137. */
   timeoutMs?: number;
   /** Bytes of each stream that the result collects. */
   outputBytesMax?: number;
+}
+
+/** A second program, while it runs. */
+export interface ExecProgram {
+  /** Another size for its terminal. Throws CONTAINER_STATE when it has none or has ended, USAGE for a size that none has. */
+  resize(columns: number, rows: number): void;
 }
 
 export interface ExecResult extends ExitState {

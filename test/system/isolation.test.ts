@@ -128,6 +128,9 @@ describe.runIf(isLinux)("the child", () => {
     ]) {
       expect(flags).not.toContain(refused);
     }
+    // All of /proc/self would be all of the disk, by its root.
+    expect(flags).not.toContain("--allow-fs-read=/proc/self");
+    expect((await cli.must(["ps", "-q"])).trim().split("\n")).toHaveLength(1);
     const writable = flags.filter((flag) => flag.startsWith("--allow-fs-write="));
     expect(writable.map((flag) => flag.slice("--allow-fs-write=".length)).sort()).toEqual(
       ["/proc/self/fd", cli.root].sort(),

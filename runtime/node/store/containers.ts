@@ -1,7 +1,7 @@
 /** Records of containers in the state database: what `ps`, `inspect` and `rm` see, whichever process runs them. */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { WpodError } from "../../core/error.ts";
-import { processStart } from "../host/process-identity.ts";
+import { isStill } from "../host/process-identity.ts";
 
 /** What every record has; the rest of it is the engine's. */
 export interface ContainerRecord {
@@ -113,7 +113,7 @@ export class ContainerRecords<T extends ContainerRecord> {
   #alive(row: object): T {
     const text = (row as { record: string }).record;
     const record = JSON.parse(text) as T;
-    if (record.status !== "running" || processStart(record.pid) === record.processStart) return record;
+    if (record.status !== "running" || isStill(record.pid, record.processStart)) return record;
     const mended: T = {
       ...record,
       status: "exited",
