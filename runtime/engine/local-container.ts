@@ -22,7 +22,7 @@ import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
-import { checkTerminalSize, type TerminalPlan } from "./terminal.ts";
+import { checkTerminalSize, planTerminal, type TerminalPlan } from "./terminal.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 import type {
   Container,
@@ -249,7 +249,8 @@ export class LocalContainer implements Container {
     const { stdin, stdout, stderr, signal } = options;
     const collectBytesMax = options.outputBytesMax ?? this.#parts.collectBytesMax;
     const memory = memoryOf(prepared);
-    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax });
+    const terminal = planTerminal(options);
+    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
     const account = MemoryAccount.create(this.#memory);
     const openFiles = this.#openFiles.another();
     const streams = prepared.threaded ? guest.streamsWith(undefined) : undefined;
@@ -279,6 +280,15 @@ export class LocalContainer implements Container {
       isReusable: this.#hasMoreRuns,
     });
     const release = endWith(options, (ending) => void guest.end(ending, signal?.aborted ?? false));
+    let thrown: { error: unknown } | undefined;
+    void guest.started.then(() => {
+      try {
+        options.onStart?.({ resize: (columns, rows) => this.#resizeExec(guest, columns, rows) });
+      } catch (error) {
+        thrown = { error };
+        void guest.end({ kind: "signal", signal: "SIGKILL" }, true);
+      }
+    });
     const end = await guest.ended;
     release();
     await guest.gone;
@@ -287,10 +297,18 @@ export class LocalContainer implements Container {
     this.#others.delete(guest);
     await live.leave(seat);
     if (end.ending.kind === "imports") throw explainImports(end.ending.missing, command[0] ?? "");
+    if (thrown !== undefined) throw thrown.error;
     if (signal?.aborted && end.ending.kind === "signal") throw aborted(this.name, signal);
     if (end.failure !== undefined) throw end.failure.error;
     const { stdout: out, stderr: err, truncated } = end;
     return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
+  }
+
+  #resizeExec(guest: GuestProcess, columns: number, rows: number): void {
+    const size = checkTerminalSize({ columns, rows });
+    if (this.#others.has(guest) && guest.resize(size)) return;
+    const why = this.#others.has(guest) ? "has no terminal" : "has ended";
+    throw new WpodError("CONTAINER_STATE", `the second program of container "${this.name}" ${why}`);
   }
 
   /** A program has the memory that it begins with. @throws WpodError MEMORY_LIMIT */

@@ -49,7 +49,11 @@ export interface TerminalJoint {
  * @returns undefined: no terminal
  * @throws WpodError USAGE for a size that no terminal has
  */
-export function planTerminal({ tty, stdin, stdout }: RunOptions): TerminalPlan | undefined {
+export function planTerminal({
+  tty,
+  stdin,
+  stdout,
+}: Pick<RunOptions, "tty" | "stdin" | "stdout">): TerminalPlan | undefined {
   if (!tty) return undefined;
   if (tty !== true) return { size: checkTerminalSize(tty), follows: false };
   const follows = stdin === "inherit" || stdout === "inherit";

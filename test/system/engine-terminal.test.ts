@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
 import type { Engine } from "../../runtime/engine/index.ts";
-import type { Container, RunOptions } from "../../runtime/engine/types.ts";
+import type { Container, ExecOptions, ExecProgram, RunOptions } from "../../runtime/engine/types.ts";
 import { engineForFile, engineForTest } from "../fixtures/engine-for-test.ts";
 import { guest } from "../fixtures/guests.ts";
 
@@ -206,6 +206,84 @@ describe("a terminal of the library's", () => {
     expect((await container.wait()).exitCode).toBe(0);
     expect(screen.shown).toMatch(/read 4 two\/\r\nend\r\n$/);
   });
+
+  describe.each(["worker", "kernel"] as const)(
+    "a second program has one of its own, files in the %s",
+    (placement) => {
+      async function exec(container: Container, command: string[], options: ExecOptions = {}) {
+        const screen = new Screen();
+        const keys = new PassThrough();
+        const started = Promise.withResolvers<ExecProgram>();
+        const ended = container.exec(["/tty.wasm", ...command], {
+          tty: true,
+          stdin: keys,
+          stdout: screen.take,
+          onStart: started.resolve,
+          ...options,
+        });
+        return { screen, keys, ended, program: await started.promise };
+      }
+
+      test("its lines, its size and its signals are its own", async () => {
+        await using own = await engineForTest({ placement });
+        const first = await launch(["lines"], { tty: { columns: 10, rows: 11 } }, own.engine);
+        await first.screen.shows("ready");
+        const lines = await exec(first.container, ["lines"]);
+        await lines.screen.shows("ready");
+        lines.keys.write("mine\r");
+        await lines.screen.shows("read 5 mine/");
+        first.keys.write("other\r");
+        await first.screen.shows("read 6 other/");
+        expect([lines.screen.shown.includes("other"), first.screen.shown.includes("mine")]).toEqual([
+          false,
+          false,
+        ]);
+
+        const sizes = await exec(first.container, ["sizes", "1"], { tty: { columns: 5, rows: 6 } });
+        await sizes.screen.shows("changes");
+        sizes.program.resize(12, 34);
+        expect((await sizes.ended).exitCode).toBe(0);
+        expect(sizes.screen.shown).toMatch(/size 12 34\r\n$/);
+        expect(() => sizes.program.resize(1, 1)).toThrow(/has ended$/);
+        expect(() => lines.program.resize(-1, 1)).toThrow(/can't have -1 columns/);
+
+        lines.keys.write("\x03");
+        expect(await lines.ended).toMatchObject({ exitCode: 130, reason: "SIGINT" });
+        first.keys.write("\x04");
+        expect((await first.container.wait()).exitCode).toBe(0);
+      });
+
+      test("/dev/tty is its own, and there is none without", async () => {
+        await using own = await engineForTest({ placement });
+        const first = await launch(["lines"], { tty: false }, own.engine);
+        const device = await exec(first.container, ["device"]);
+        await device.screen.shows("name? ");
+        device.keys.write("me\r");
+        expect((await device.ended).exitCode).toBe(0);
+        expect(device.screen.shown).toBe("isatty 1\r\nname? me\r\nread 3 me/\r\n");
+        const without = await exec(first.container, ["lines"], { tty: false });
+        expect(() => without.program.resize(1, 1)).toThrow(/has no terminal$/);
+        without.keys.end();
+        await without.ended;
+        await expect(
+          first.container.exec(["/tty.wasm", "is"], { tty: { columns: 1.5, rows: 1 } }),
+        ).rejects.toMatchObject({ code: "USAGE" });
+        first.keys.end();
+        await first.container.wait();
+      });
+
+      test("it ends with the container", async () => {
+        await using own = await engineForTest({ placement });
+        const first = await launch(["lines"], {}, own.engine);
+        await first.screen.shows("ready");
+        const second = await exec(first.container, ["lines"]);
+        await second.screen.shows("ready");
+        first.keys.write("\x03");
+        expect(await first.container.wait()).toMatchObject({ exitCode: 130 });
+        expect(await second.ended).toMatchObject({ exitCode: 137 });
+      });
+    },
+  );
 
   test("runs leave nothing behind: no listeners, and the process could end", async () => {
     const before = process.eventNames().map((name) => process.listenerCount(name));
