@@ -268,6 +268,11 @@ describe("a terminal of the library's", () => {
         await expect(
           first.container.exec(["/tty.wasm", "is"], { tty: { columns: 1.5, rows: 1 } }),
         ).rejects.toMatchObject({ code: "USAGE" });
+        const oops = new Error("oops");
+        const onStart = () => {
+          throw oops;
+        };
+        await expect(first.container.exec(["/tty.wasm", "flood"], { onStart, tty: true })).rejects.toBe(oops);
         first.keys.end();
         await first.container.wait();
       });
