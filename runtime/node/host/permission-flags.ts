@@ -16,6 +16,8 @@ const WANTED = ["--permission", "--allow-worker"];
 /** Node 24 has no such flag: a thread that is busy in its own code is interrupted through it. */
 const OPTIONAL = ["--allow-inspector"];
 
+const NO_WARNING = "--disable-warning=SecurityWarning";
+
 /** This process has them. */
 export function isRestricted(): boolean {
   return process.permission !== undefined;
@@ -29,12 +31,12 @@ export function permissionFlags({ read, write }: Grants): string[] {
     ...[...new Set([...read, ...write])].map((path) => `--allow-fs-read=${path}`),
     ...[...new Set(write)].map((path) => `--allow-fs-write=${path}`),
     // Nobody can do anything about it: threads are what this is for, and they get the same flags.
-    "--disable-warning=SecurityWarning",
+    NO_WARNING,
   ];
 }
 
 /** Those of this process, for its threads: they would have every right without. */
 export function inheritedPermissionFlags(): string[] {
   if (!isRestricted()) return [];
-  return process.execArgv.filter((flag) => flag === "--permission" || flag.startsWith("--allow-"));
+  return process.execArgv.filter((flag) => flag === NO_WARNING || /^--(permission$|allow-)/.test(flag));
 }
