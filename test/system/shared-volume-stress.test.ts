@@ -21,10 +21,11 @@ import { Stress } from "../fixtures/kernel-client/stress.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
 /** Of all containers together: each has a program that is compared, and one that does what it likes. */
-const LIVES = LONG ? 400 : 12;
+const LIVES = LONG ? 150 : 12;
 const CONTAINERS = 4;
 const STEPS_MAX = LONG ? 2000 : 400;
-const VOLUME_BYTES = 64 * 1024 * 1024;
+/** More than all of them write: a model knows nothing of a full disk. */
+const VOLUME_BYTES = (LONG ? 4096 : 256) * 1024 * 1024;
 const ROOT = { uid: 0, gid: 0, groups: [], umask: 0 };
 /** `/` is the volume. */
 const PROCESS: ProcessSpec = { ...CLIENT_PROCESS, preopens: [{ name: "/", path: "/volume" }] };
