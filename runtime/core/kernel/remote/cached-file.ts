@@ -22,6 +22,10 @@ export class CachedFile extends RemoteFile {
   /** Of the view, when it was learned that writes may be posted, or that the content is the layer's. */
   #stamp = 0;
   #lookUpsStamp = 0;
+  /** Written without a gap, and so charged, while the stamp is that of the look-ups: what is cut off by other names ends those. */
+  #wholeFrom = 0;
+  #wholeTo = 0;
+  #wholeStamp = 0;
   #map: FileMap | undefined = undefined;
   /** How often there was nothing to read that way. */
   #unmapped = 0;
@@ -58,6 +62,7 @@ export class CachedFile extends RemoteFile {
   ): CachedFile {
     const file = new CachedFile(connection, handle, append, undefined, position);
     if (posts) file.#stamp = connection.view.stamp;
+    file.#wholeStamp = connection.view.lookUpsStamp;
     return file;
   }
 
@@ -122,6 +127,7 @@ export class CachedFile extends RemoteFile {
     const { view, mailbox } = this.connection;
     view.look();
     const posted = this.#post(part, offset);
+    if (posted > 0) this.#note(offset, offset + posted);
     if (posted > 0 && posted === part.length) return posted;
     const count = this.callWrite(posted === 0 ? part : part.subarray(posted), offset + posted, POST_WANTED);
     if (count >= 0 && view.accepts(mailbox)) {
@@ -129,12 +135,15 @@ export class CachedFile extends RemoteFile {
       view.takeCredit(mailbox);
       view.forgetAttributes();
     } else view.forgetLookUps();
+    if (count > 0 && !this.append) this.#note(offset, offset + posted + count);
     return count < 0 && posted === 0 ? count : posted + Math.max(count, 0);
   }
 
   /** How much of it need not be waited for. */
   #post(part: Uint8Array, offset: number): number {
     if (this.append || offset < 0 || this.#stamp !== this.connection.view.stamp) return 0;
+    // In a hole, or behind the end, what lies before it in its chunk is charged too, for which nothing is set aside.
+    if (!this.#isWhole(offset)) return 0;
     let done = 0;
     while (done < part.length) {
       const piece = done === 0 && part.length <= PIECE_BYTES ? part : part.subarray(done, done + PIECE_BYTES);
@@ -142,6 +151,18 @@ export class CachedFile extends RemoteFile {
       done += piece.length;
     }
     return done;
+  }
+
+  #isWhole(offset: number): boolean {
+    if (this.#wholeStamp !== this.connection.view.lookUpsStamp) return offset === 0;
+    return offset >= this.#wholeFrom && offset <= this.#wholeTo;
+  }
+
+  #note(from: number, to: number): void {
+    const isConnected = this.#isWhole(from) && this.#wholeStamp === this.connection.view.lookUpsStamp;
+    this.#wholeFrom = isConnected ? this.#wholeFrom : from;
+    this.#wholeTo = isConnected ? Math.max(this.#wholeTo, to) : to;
+    this.#wholeStamp = this.connection.view.lookUpsStamp;
   }
 
   override truncate(sizeBytes: number): number {
