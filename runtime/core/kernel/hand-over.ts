@@ -126,13 +126,24 @@ function positionOf(file: OpenFile): number {
   return Math.max(file.seek(0, "current"), 0);
 }
 
-/** The futex of a program's thread: when it wakes, the engine has its word before anything goes on. */
+/**
+ * The futex of a program's thread: before it sleeps, and when it wakes, the engine has its word. Before, too: what was wanted, and
+ * rung for, since the last call ended would else be heard of only at the next ring.
+ */
 export class AttentiveBell extends Bell {
-  attention: HandOver | undefined = undefined;
+  attention: Attention | undefined = undefined;
 
   override wait(seen: number, timeoutMs?: number): void {
+    if (this.#attend()) return;
     super.wait(seen, timeoutMs);
+    this.#attend();
+  }
+
+  /** Whoever waits looks again afterwards. */
+  #attend(): boolean {
     const { attention } = this;
-    if (attention !== undefined && Atomics.load(attention.wanted, 0) !== 0) attention.attend();
+    if (attention === undefined || Atomics.load(attention.wanted, 0) === 0) return false;
+    attention.attend();
+    return true;
   }
 }
