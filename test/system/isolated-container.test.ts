@@ -42,7 +42,12 @@ describe("a container in a process of its own", () => {
     let printed = "";
     const { exitCode, stdout } = await engine.run(
       { wasm: readFileSync(cat), name: "cat.wasm" },
-      { stdin: "a line\n", stdout: (bytes) => void (printed += text(bytes)) },
+      {
+        stdin: "a line\n",
+        stdout(bytes) {
+          printed += text(bytes);
+        },
+      },
     );
     expect({ exitCode, printed, collected: stdout.length }).toEqual({
       exitCode: 0,
