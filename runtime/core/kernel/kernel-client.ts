@@ -71,7 +71,7 @@ const LEASED: OpenOptions = {
   mode: 0,
 };
 
-/** Calls that change names, or may: nobody else's leases outlast them. */
+/** Calls that change names: nobody else's lease on such a directory outlasts them. */
 const CHANGES_NAMES = new Set<number>([
   Operation.makeDirectoryAt,
   Operation.removeDirectoryAt,
@@ -143,21 +143,43 @@ export class KernelClient implements Poster {
     else this.view.ring.wake();
     this.#views.drain();
     if (operation === undefined) return;
-    if (CHANGES_NAMES.has(operation) || (operation === Operation.openAt && this.#mayCreate())) {
-      this.#views.revoke(this.view);
-    }
+    if (!this.#views.isEmpty) this.#revokeTouched(operation);
     let answer = this.#views.as(this.view, () => this.#perform(operation));
     // What was set aside for posts is everybody's when it is the last.
     if (answer === -Errno.ENOSPC && !this.#views.isEmpty) {
-      this.#views.revoke(undefined);
+      this.#views.revokeAll();
       answer = this.#views.as(this.view, () => this.#perform(operation));
     }
     this.mailbox.answer(answer);
   }
 
-  #mayCreate(): boolean {
+  /** Who has a lease where this call may change a name loses it, after what he posted is done. */
+  #revokeTouched(operation: number): void {
     const { numbers } = this.mailbox;
-    return unpackOpenFlags(numbers[Place.flags]!, 0).create;
+    const flags = numbers[Place.flags]!;
+    const options = operation === Operation.openAt ? unpackOpenFlags(flags, 0) : undefined;
+    if (options === undefined ? !CHANGES_NAMES.has(operation) : !options.create) return;
+    const pathBytes = numbers[Place.pathBytes]!;
+    const follows = operation === Operation.linkAt && (flags & CallFlag.followLast) !== 0;
+    this.#revokeAt(numbers[Place.handle]!, this.#path(0, pathBytes), options, follows);
+    if (operation !== Operation.linkAt && operation !== Operation.renameAt) return;
+    const other = this.#path(pathBytes, numbers[Place.otherPathBytes]!);
+    this.#revokeAt(numbers[Place.otherHandle]!, other, undefined, false);
+  }
+
+  #revokeAt(
+    handle: number,
+    path: string | undefined,
+    options: OpenOptions | undefined,
+    followLast: boolean,
+  ): void {
+    const directory = this.handles.get(handle);
+    if (path === undefined || !(directory instanceof DirectoryFile)) return;
+    for (const dentry of directory.placesOf(path, options, followLast)) {
+      if (!(dentry instanceof MemoryLink)) continue;
+      const { holder } = dentry;
+      if (holder instanceof ClientView && holder !== this.view) this.#views.revoke(holder);
+    }
   }
 
   /** A call that the client doesn't wait for. It could not fail when it was posted. */

@@ -43,12 +43,19 @@ export class Views implements ChangeObserver {
     this.as(poster.view, () => poster.view.ring.drain((call) => poster.performPosted(call)));
   }
 
-  /** Ends what others may do without asking: before names are changed by a call, or when space runs out. */
-  revoke(except: ClientView | undefined): void {
-    for (const poster of this.#posters) {
-      const { view } = poster;
-      if (view !== except) this.as(view, () => view.revoke((call) => poster.performPosted(call)));
-    }
+  /** Ends what anybody may do without asking: when space runs out. */
+  revokeAll(): void {
+    for (const poster of this.#posters) this.#revoke(poster);
+  }
+
+  /** The same of one: before a name is changed by a call in a directory that is leased to it. */
+  revoke(view: ClientView): void {
+    for (const poster of this.#posters) if (poster.view === view) this.#revoke(poster);
+  }
+
+  #revoke(poster: Poster): void {
+    const { view } = poster;
+    this.as(view, () => view.revoke((call) => poster.performPosted(call)));
   }
 
   as<T>(actor: ClientView | undefined, work: () => T): T {

@@ -142,6 +142,18 @@ export class DirectoryFile implements OpenFile, Lockable {
     return walk.run(this.mount, this.dentry, path, follow, this.credentials, this.beneath);
   }
 
+  /**
+   * The directory in which a call on this path would change a name, and what has that name: as of now, nothing is changed.
+   * @param options of an `openAt`; else a link at the end is followed only where that is said
+   */
+  placesOf(path: string, options: OpenOptions | undefined, followLast: boolean): Dentry[] {
+    const { walk } = this.table;
+    const follow =
+      options === undefined ? (followLast ? Follow.always : Follow.never) : followToOpen(options);
+    if (this.#walk(walk, path, follow) < 0) return [];
+    return walk.found === undefined ? [walk.directory] : [walk.directory, walk.found];
+  }
+
   openAt(path: string, options: OpenOptions): OpenFile | Failure {
     if (options.create && options.directory) return -Errno.EINVAL;
     const walk = this.table.walk;
