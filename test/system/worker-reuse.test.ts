@@ -37,6 +37,8 @@ const NOTHING = buildModule({
   ],
 });
 
+const SNAPSHOTS_MAX = 4;
+
 let folder: string;
 const engines = new Map<Placement, Engine>();
 let residue: string;
@@ -83,10 +85,14 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
     expect(Buffer.from(searched.stdout).toString()).toBe("done\n");
 
     // The search is one of everything that V8 keeps, too. It has strings of both kinds.
-    const heap = await text(await idleWorkers()[0]!.getHeapSnapshot());
+    let heap = await text(await idleWorkers()[0]!.getHeapSnapshot());
     expect(heap).toContain("collectGarbage");
-    expect(heap).not.toContain(secret);
-    expect(heap).not.toContain(hex);
+    // Each snapshot collects garbage first; what a machine word on a stack seemed to point to goes with a later one.
+    for (let more = 0; more < SNAPSHOTS_MAX && heap.includes(secret); more++) {
+      heap = await text(await idleWorkers()[0]!.getHeapSnapshot());
+    }
+    expect(heap.includes(secret)).toBe(false);
+    expect(heap.includes(hex)).toBe(false);
   }, 60_000);
 
   test("the search finds what is there", async () => {
