@@ -7,6 +7,8 @@ import { runChild } from "../fixtures/child.ts";
 import { guest } from "../fixtures/guests.ts";
 
 const LIBRARY = new URL("../../dist/engine.mjs", import.meta.url).href;
+/** What a thread that waits has open. */
+const WORKER_DESCRIPTORS_MAX = 8;
 /** All of the issue's in `npm run test:long`. */
 const RUN_COUNT = process.env.WPOD_TEST_LONG === "1" ? 1000 : 80;
 
@@ -44,7 +46,8 @@ test(`${RUN_COUNT} runs leave neither descriptors nor memory behind, and the scr
   expect(`${child.stderr}`).toBe("");
   expect(child.exitCode).toBe(0);
   const { before, after } = JSON.parse(`${child.stdout}`);
-  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
+  // One worker more may be idle than before; a descriptor of each run would be forty.
+  expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + WORKER_DESCRIPTORS_MAX);
   // The allocator's holes grow in steps until about 2,500 runs, and then no more (seen up to 5,500: 171 MiB). What a run left behind
   // would show: its rings alone are 128 KiB, 64 MiB in the second half.
   expect(after.memoryMib).toBeLessThan(before.memoryMib * 1.2 + 10);
