@@ -19,7 +19,7 @@ import {
 import { SharedVolumes, type VolumeUse } from "../core/kernel/shared-volumes.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
 import { isRestricted } from "../node/host/permission-flags.ts";
-import { fillRandom } from "../node/host/random.ts";
+import { randomHex } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
@@ -56,6 +56,8 @@ import { VERSION } from "./version.ts";
 import { LocalVolumes } from "./volumes.ts";
 import { dropSpareWorkers } from "./worker-entry.ts";
 
+/** Of a container's id. */
+const ID_BYTES = 32;
 const LOG_LIMITS = { fileBytesMax: limits.LOG_FILE_BYTES_MAX, fileCountMax: limits.LOG_FILES_MAX };
 
 /** What is to be run: an image, or a module without one. */
@@ -185,7 +187,7 @@ export class Engine implements AsyncDisposable {
 
   async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
     const source = await this.#resolve(image, options);
-    const id = randomId();
+    const id = randomHex(ID_BYTES);
     const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
@@ -454,13 +456,6 @@ function lookOnly(files: FilesSpec): FilesSpec {
 function checkName(name: string): string {
   if (isValidName(name)) return name;
   throw new WpodError("NAME_INVALID", "names must match [a-zA-Z0-9][a-zA-Z0-9_.-]*: invalid argument");
-}
-
-/** 64 hex digits. */
-function randomId(): string {
-  const bytes = Buffer.alloc(32);
-  fillRandom(bytes);
-  return bytes.toString("hex");
 }
 
 function readModule(path: string): Uint8Array {

@@ -5,7 +5,7 @@
  * `Runtime.enable` is never sent: it would copy every message of a console. The session ends with the interrupt.
  * @see https://chromedevtools.github.io/devtools-protocol/v8/Runtime/, Node's domain NodeWorker
  */
-import { Session } from "node:inspector";
+import type { Session } from "node:inspector";
 import type { Worker } from "node:worker_threads";
 
 /** Most programs come to the end of a call before this. */
@@ -36,7 +36,9 @@ export function interruptUntil(worker: Worker, done: Promise<unknown>): void {
     timer = setTimeout(interrupt, AGAIN_MS, again);
   };
   timer = setTimeout(() => {
-    session = new Session();
+    // Not an import: few programs are interrupted, and it takes part of every start.
+    const inspector = process.getBuiltinModule("node:inspector");
+    session = new inspector.Session();
     try {
       session.connect();
     } catch {

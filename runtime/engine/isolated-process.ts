@@ -3,12 +3,11 @@
  * terminal are the same ones; signals go through a channel, because a terminal sends its own to both. When one of the two
  * ends, however, so does the other.
  */
-import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { isatty } from "node:tty";
 import { parseSignal } from "../core/container/signal.ts";
 import { type Grants, isRestricted, permissionFlags } from "../node/host/permission-flags.ts";
+import { isTerminal } from "../node/stdio/tty.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { KILL_SIGNAL } from "./containers.ts";
 import { defaultRoot } from "./root.ts";
@@ -39,7 +38,9 @@ export function isIsolatedChild(): boolean {
 /** @returns the exit status of the child, which is that of the container */
 export async function runIsolated(run: IsolatedRun): Promise<number> {
   const program = realpathSync(process.argv[1]!);
-  const restore = run.tty && isatty(0) ? savedTerminal() : undefined;
+  const restore = run.tty && isTerminal(0) ? savedTerminal() : undefined;
+  // Not an import: most runs have no such child, and it takes part of their start.
+  const { spawn } = process.getBuiltinModule("node:child_process");
   const child = spawn(
     process.execPath,
     [...permissionFlags(grantsOf(program, run, defaultRoot())), program, ...process.argv.slice(2)],

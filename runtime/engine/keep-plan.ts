@@ -3,7 +3,7 @@ import { existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KeepPlan } from "../core/kernel/spec.ts";
-import { fillRandom } from "../node/host/random.ts";
+import { temporaryName } from "../node/store/staging.ts";
 import { RESIDENT_BYTES_MAX } from "./limits.ts";
 
 /** Of a container whose record stays: in its folder, for as long. Made when something is written. */
@@ -19,13 +19,11 @@ export function lastingLayer(containerFolder: string, identity: string): KeepPla
 /** Of others: a file under the root, where there is one, which is made when memory is full. */
 export function passingLayer(root: string): KeepPlan {
   const folder = join(root, "tmp");
-  const random = Buffer.alloc(8);
-  fillRandom(random);
   return {
     kind: "spill",
     folder: existsSync(folder) ? folder : tmpdir(),
     // The name of a temporary file of the store: an import sweeps those of processes that are gone.
-    name: `${process.pid}-${random.toString("hex")}.spill`,
+    name: temporaryName("spill"),
     residentBytesMax: RESIDENT_BYTES_MAX,
   };
 }

@@ -1,9 +1,9 @@
 /** Gives a container a terminal, and joins that to what the caller wants: its own terminal, streams, buffers, functions. */
-import { isatty } from "node:tty";
 import { WpodError } from "../core/error.ts";
 import type { Bell } from "../core/ipc/bell.ts";
 import { isTerminalSize, type TerminalBuffers, type TerminalSize } from "../core/terminal/control-block.ts";
 import { TERMINAL_SIZE_MAX } from "../core/terminal/limits.ts";
+import { isTerminal } from "../node/stdio/tty.ts";
 import { TerminalSession } from "../node/terminal/terminal-session.ts";
 import { TerminalWriter } from "../node/terminal/terminal-writer.ts";
 import { UserTerminal } from "../node/terminal/user-terminal.ts";
@@ -140,7 +140,7 @@ export function joinTerminal(
 
 /** What is shown goes where standard output goes. */
 function takeShown({ stdout }: TerminalStreams, collectBytesMax: number): OutputTaker {
-  const writer = stdout === "inherit" && isatty(1) ? TerminalWriter.open(1) : undefined;
+  const writer = stdout === "inherit" && isTerminal(1) ? TerminalWriter.open(1) : undefined;
   if (writer !== undefined)
     return plainTaker(
       (bytes) => writer.write(bytes),

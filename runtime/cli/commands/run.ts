@@ -1,5 +1,4 @@
 /** `wpod run`: a program in a container of its own, in the foreground. */
-import { isatty } from "node:tty";
 import { WpodError } from "../../core/error.ts";
 import type { Engine } from "../../engine/index.ts";
 import { isIsolatedChild, runIsolated } from "../../engine/isolated-process.ts";
@@ -43,7 +42,9 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
         signals: PASSED_SIGNALS,
       });
     }
-    if (options.tty && !isatty(0)) context.output.error(`Warning: ${NO_TERMINAL}\n`);
+    // Not an import: most runs want no terminal, and it takes part of their start.
+    if (options.tty && !process.getBuiltinModule("node:tty").isatty(0))
+      context.output.error(`Warning: ${NO_TERMINAL}\n`);
     options.onWarning = (message) => context.output.error(`Warning: ${message}\n`);
     const signals = passSignals();
     const engine = context.engine();

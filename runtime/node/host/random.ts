@@ -11,6 +11,13 @@ const RANDOM_BYTES_MAX = 65_536;
 
 let device: number | undefined;
 
+/** So many bytes that can't be guessed, as lower-case hex digits: two for each. */
+export function randomHex(byteCount: number): string {
+  const bytes = Buffer.alloc(byteCount);
+  fillRandom(bytes);
+  return bytes.toString("hex");
+}
+
 /** Fills it with bytes that can't be guessed. */
 export function fillRandom(target: Uint8Array): void {
   let filled = 0;

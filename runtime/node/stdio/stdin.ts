@@ -2,8 +2,8 @@
 import { constants, createReadStream } from "node:fs";
 import { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { isatty, ReadStream } from "node:tty";
 import { descriptorKind, openAnew } from "./descriptor.ts";
+import { isTerminal, openTerminalReader } from "./tty.ts";
 
 const PIPE_CHUNK_BYTES = 64 * 1024;
 const FILE_CHUNK_BYTES = 1 << 20;
@@ -18,7 +18,7 @@ export interface Stdin {
 export function openStdin(): Stdin | undefined {
   const kind = descriptorKind(0);
   if (kind === "missing") return undefined;
-  const terminal = kind === "device" && isatty(0);
+  const terminal = kind === "device" && isTerminal(0);
   // Files and devices such as /dev/null and /dev/zero never make a reader wait.
   if (kind === "file" || (kind === "device" && !terminal)) {
     return owned(createReadStream("", { fd: 0, autoClose: false, highWaterMark: FILE_CHUNK_BYTES }));
@@ -32,7 +32,7 @@ export function openStdin(): Stdin | undefined {
   }
   return owned(
     terminal
-      ? new ReadStream(fd)
+      ? openTerminalReader(fd)
       : new Socket({ fd, readable: true, writable: false, highWaterMark: PIPE_CHUNK_BYTES } as object),
   );
 }

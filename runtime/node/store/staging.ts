@@ -2,12 +2,12 @@
  * Files on their way into the store: written under `tmp/`, synced, and renamed when all is known to be right. What is
  * left of a process that died is swept by the next import.
  */
-import { randomBytes } from "node:crypto";
 import { closeSync, constants, fsyncSync, openSync, readdirSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { WpodError } from "../../core/error.ts";
 import { DURABLE_FLAGS, syncDurable } from "../host/descriptor-calls.ts";
 import { isRestricted } from "../host/permission-flags.ts";
+import { randomHex } from "../host/random.ts";
 import { databaseError } from "./database.ts";
 import type { Store } from "./store.ts";
 
@@ -16,9 +16,14 @@ const TEMPORARY_NAME = /^(\d+)-[0-9a-f]{16}\.[a-z]+$/;
 /** A process of another container may share this folder, and its number means nothing here: old ones only. */
 const SWEEP_AGE_MS = 10 * 60 * 1000;
 
-/** A path under `tmp/` that nobody else has. */
+/** A name that nobody else has, and that the sweep knows for one of this process. */
+export function temporaryName(suffix: string): string {
+  return `${process.pid}-${randomHex(8)}.${suffix}`;
+}
+
+/** A path under `tmp/` of such a name. */
 export function temporaryPath(store: Store, suffix: string): string {
-  return join(store.temporaryFolder, `${process.pid}-${randomBytes(8).toString("hex")}.${suffix}`);
+  return join(store.temporaryFolder, temporaryName(suffix));
 }
 
 /** Writes a file and makes it durable. */

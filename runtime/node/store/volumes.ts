@@ -2,13 +2,14 @@
  * Named volumes: a row each, and a folder under `volumes/` that `layerdir/` keeps. One engine at a time has a volume open; its
  * row says for which container, and in which process, so that one that died holds nothing.
  */
-import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isValidName } from "../../core/container/name.ts";
 import { WpodError } from "../../core/error.ts";
 import { processStart } from "../host/process-identity.ts";
+import { randomHex } from "../host/random.ts";
 import { transaction } from "./database.ts";
+import { temporaryPath } from "./staging.ts";
 import type { Store } from "./store.ts";
 
 export interface VolumeRecord {
@@ -42,7 +43,7 @@ export class VolumeStore {
   /** @throws WpodError NAME_INVALID, VOLUME_EXISTS */
   create({ name, labels, options }: NewVolume, nowMs: number): VolumeRecord {
     const record: VolumeRecord = {
-      name: checkVolumeName(name ?? randomBytes(32).toString("hex")),
+      name: checkVolumeName(name ?? randomHex(32)),
       createdMs: nowMs,
       labels,
       options,
@@ -144,10 +145,7 @@ export class VolumeStore {
    */
   remove(name: string): number {
     const { database } = this.#store;
-    const doomed = join(
-      this.#store.temporaryFolder,
-      `${process.pid}-${randomBytes(8).toString("hex")}.volume`,
-    );
+    const doomed = temporaryPath(this.#store, "volume");
     transaction(database, () => {
       this.get(name);
       const holder = this.#holder(name);

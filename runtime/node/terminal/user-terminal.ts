@@ -5,8 +5,9 @@
  * It is put back by `close`, by the end of this process through `process.exit`, an exception or nothing left to do, and,
  * where there is a `stty`, by a guard when the process was killed. Node itself puts back what it can at SIGINT and SIGTERM.
  */
-import { isatty, type ReadStream } from "node:tty";
+import type { ReadStream } from "node:tty";
 import { openStdin, type Stdin } from "../stdio/stdin.ts";
+import { isTerminal } from "../stdio/tty.ts";
 import { TerminalGuard } from "./terminal-guard.ts";
 
 export class UserTerminal {
@@ -22,7 +23,7 @@ export class UserTerminal {
 
   /** Undefined when standard input is no terminal. */
   static open(): UserTerminal | undefined {
-    if (!isatty(0)) return undefined;
+    if (!isTerminal(0)) return undefined;
     const startGuard = TerminalGuard.prepare();
     const stdin = openStdin();
     return stdin === undefined ? undefined : new UserTerminal(stdin, startGuard);

@@ -1,8 +1,8 @@
 /** How large the terminal of this process is, and when that changes. */
 import { constants } from "node:fs";
-import { isatty, WriteStream } from "node:tty";
 import type { TerminalSize } from "../../core/terminal/control-block.ts";
 import { openAnew } from "../stdio/descriptor.ts";
+import { isTerminal, openTerminalWriter } from "../stdio/tty.ts";
 
 const STANDARD_DESCRIPTORS = [0, 1, 2] as const;
 
@@ -12,14 +12,14 @@ const STANDARD_DESCRIPTORS = [0, 1, 2] as const;
  * @returns undefined where there is none, or where it doesn't say
  */
 export function windowSize(): TerminalSize | undefined {
-  const fd = STANDARD_DESCRIPTORS.find((candidate) => isatty(candidate));
+  const fd = STANDARD_DESCRIPTORS.find((candidate) => isTerminal(candidate));
   if (fd === undefined) return undefined;
   // Of its own and of now: a stream of Node's looks once. The standard ones look again at each signal.
   const own = openAnew(fd, constants.O_RDWR);
   const stream =
     own === undefined
       ? [process.stdout, process.stderr].find((candidate) => candidate.isTTY)
-      : new WriteStream(own);
+      : openTerminalWriter(own);
   if (stream === undefined) return undefined;
   // Undefined when the terminal doesn't answer, whatever the types say.
   const [columns = 0, rows = 0] = stream.getWindowSize();
