@@ -47,14 +47,15 @@ export class DescriptorTable implements Descriptors, FileExchange {
   refusal(): Errno {
     this.#findFree();
     if (this.#lowestFree >= this.#countMax) return Errno.EMFILE;
-    return this.openFiles?.isFull ? Errno.ENFILE : Errno.ESUCCESS;
+    return this.openFiles?.refusal ?? Errno.ESUCCESS;
   }
 
   add(descriptor: Descriptor): number {
     this.#findFree();
     if (this.#lowestFree >= this.#countMax) return -Errno.EMFILE;
     if (this.openFiles !== undefined) {
-      if (!this.openFiles.take()) return -Errno.ENFILE;
+      const refused = this.openFiles.take();
+      if (refused !== Errno.ESUCCESS) return -refused;
       this.#counted.add(descriptor);
     }
     const fd = this.#lowestFree;

@@ -82,20 +82,18 @@ export class SharedDescriptorTable implements Descriptors {
   /** What `add` would answer now. Other threads may be quicker. */
   refusal(): Errno {
     if (this.#findFree(0) >= this.#countMax) return Errno.EMFILE;
-    return this.openFiles?.isFull ? Errno.ENFILE : Errno.ESUCCESS;
+    return this.openFiles?.refusal ?? Errno.ESUCCESS;
   }
 
   add(descriptor: Descriptor): number {
-    const isCounted = this.openFiles !== undefined && this.#isOpened(descriptor.file);
-    if (isCounted && !this.openFiles!.take()) return -Errno.ENFILE;
+    const isFoundOpen =
+      descriptor.preopenName !== undefined || this.#files.handleOf(descriptor.file) < this.#files.keptMax;
+    const isCounted = this.openFiles !== undefined && !isFoundOpen;
+    const refused = isCounted ? this.openFiles!.take() : Errno.ESUCCESS;
+    if (refused !== Errno.ESUCCESS) return -refused;
     const fd = this.#add(descriptor);
     if (isCounted && fd < 0) this.openFiles!.give();
     return fd;
-  }
-
-  /** It isn't of those that the program found open. */
-  #isOpened(file: OpenFile): boolean {
-    return this.#files.handleOf(file) >= this.#files.keptMax;
   }
 
   #add(descriptor: Descriptor): number {
@@ -146,9 +144,10 @@ export class SharedDescriptorTable implements Descriptors {
     const record = this.#placeOf(token);
     const handle = Atomics.load(this.#slots, record + Field.handle);
     const type = Atomics.load(this.#slots, record + Field.type) as FileType;
+    const isPreopen = Atomics.load(this.#slots, record + Field.preopen) !== 0;
     this.#giveRecord(record);
     if (handle < this.#files.keptMax) return;
-    this.openFiles?.give();
+    if (!isPreopen) this.openFiles?.give();
     this.#files.fileOf(handle, type).close();
   }
 

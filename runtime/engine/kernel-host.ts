@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import { assert, WpodError } from "../core/error.ts";
 import { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
-import { Mailbox } from "../core/ipc/mailbox.ts";
+import { CALLS_ONLY_MAILBOX_BYTES, MAILBOX_BYTES, Mailbox } from "../core/ipc/mailbox.ts";
 import {
   CONTROL_CLIENT,
   type KernelAnswer,
@@ -22,13 +22,31 @@ import type {
   StandardStreams,
   TreePlace,
 } from "../core/kernel/spec.ts";
+import { MemoryAccount } from "../core/quota/memory-account.ts";
+import { type MemoryBudget, memoryLimit } from "../core/quota/memory-budget.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 import { CLIENTS_MAX, takeKernel } from "./kernel-entry.ts";
+
+export type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
 
 /** A program's place at the kernel. */
 export interface Seat {
   readonly client: number;
-  readonly place: TreePlace;
+  readonly place: KernelPlace;
+  /** Whose memory its mailbox is; undefined: nobody's of a container. */
+  readonly budget: MemoryBudget | undefined;
+  /** What its mailbox is charged to. */
+  readonly account: MemoryAccount | undefined;
+}
+
+/** Of a seat: what doesn't go without saying. */
+export interface SeatOptions {
+  /** Rung when something that it waits for may have changed. */
+  bell?: Bell;
+  /** Of a program with threads. */
+  streams?: StandardStreams | undefined;
+  /** Of its container. */
+  budget?: MemoryBudget | undefined;
 }
 
 type Done = Extract<KernelAnswer, { kind: "done" }>;
@@ -92,56 +110,58 @@ export class KernelHost implements AsyncDisposable {
     }
   }
 
-  /** A seat for a program that isn't there yet: it may ask as soon as it runs. */
-  async seat(
-    key: string,
-    process: ProcessSpec,
-    bell: Bell = this.#ownBell,
-    streams: StandardStreams | undefined = undefined,
-  ): Promise<Seat> {
+  /** A seat that nobody has yet. @throws WpodError LIMIT_REACHED, MEMORY_LIMIT */
+  reserve(budget: MemoryBudget | undefined, mailboxBytes = MAILBOX_BYTES): Seat {
+    // The gate is its thread's.
+    this.prestart();
     const client = this.#takeClient();
-    const mailbox = Mailbox.create();
+    const account = budget && MemoryAccount.create(budget);
+    if (account?.charge(mailboxBytes) === false) {
+      this.#freeClients.push(client);
+      throw memoryLimit(budget!, "the way from a thread to the kernel", mailboxBytes);
+    }
+    const mailbox = Mailbox.create(mailboxBytes).buffer;
     const gate = this.#gate.buffer;
-    const free = this.#freeClients;
+    const place = { kind: "kernel", gate, client, mailbox, layers: [], arenas: undefined } as const;
+    return { client, place, budget, account };
+  }
+
+  /** A seat for a program that isn't there yet: it may ask as soon as it runs. @throws WpodError LIMIT_REACHED, MEMORY_LIMIT */
+  async seat(key: string, process: ProcessSpec, options: SeatOptions = {}): Promise<Seat> {
+    const { bell = this.#ownBell, streams, budget } = options;
+    // Threads of one program ask each time.
+    const reserved = this.reserve(budget, streams === undefined ? MAILBOX_BYTES : CALLS_ONLY_MAILBOX_BYTES);
+    const { client, place } = reserved;
     const { port1, port2 } = new MessageChannel();
+    const request: KernelRequest = {
+      kind: "attach",
+      client,
+      key,
+      mailbox: place.mailbox,
+      bell: bell.buffer,
+      credentials: process.credentials,
+      preopens: process.preopens,
+      handlesMax: process.descriptorsMax + KEPT_HANDLES_MAX + (streams === undefined ? 0 : STDIO_COUNT),
+      streams,
+    };
     try {
-      const request: KernelRequest = {
-        kind: "attach",
-        client,
-        key,
-        mailbox: mailbox.buffer,
-        bell: bell.buffer,
-        credentials: process.credentials,
-        preopens: process.preopens,
-        handlesMax: process.descriptorsMax + KEPT_HANDLES_MAX + (streams === undefined ? 0 : STDIO_COUNT),
-        streams,
-      };
       await this.#ask(request, undefined, port1);
     } catch (error) {
       port2.close();
-      free.push(client);
+      this.#giveBack(reserved);
       throw error;
     }
-    return {
-      client,
-      place: {
-        kind: "kernel",
-        gate,
-        client,
-        mailbox: mailbox.buffer,
-        layers: this.#layers.get(key) ?? [],
-        arenas: port2,
-      },
-    };
+    return { ...reserved, place: { ...place, layers: this.#layers.get(key) ?? [], arenas: port2 } };
   }
 
   /**
-   * A running program comes, and its files with it.
+   * A running program comes, and its files with it, to the seat that was reserved for it.
    * @param bring has it sent here
    * @param gone when its thread has ended: nothing will come then
    * @throws WpodError CONTAINER_STATE when it has ended first
    */
   async takeOver(
+    reserved: Seat,
     key: string,
     files: FilesSpec,
     process: ProcessSpec,
@@ -150,11 +170,8 @@ export class KernelHost implements AsyncDisposable {
     lost: LossListener,
     bring: (message: RecallMessage<MessagePort>, arrived: Promise<unknown>) => void,
   ): Promise<Seat> {
-    // The gate is its thread's.
-    this.prestart();
-    const client = this.#takeClient();
-    const mailbox = Mailbox.create();
-    const place = { gate: this.#gate.buffer, client, mailbox: mailbox.buffer };
+    const { client, place } = reserved;
+    const { gate, mailbox } = place;
     const { port1, port2 } = new MessageChannel();
     const request: KernelRequest = {
       kind: "expect",
@@ -162,55 +179,57 @@ export class KernelHost implements AsyncDisposable {
       key,
       files: { ...files, snapshot: undefined },
       owner: process.credentials,
-      mailbox: mailbox.buffer,
+      mailbox,
       bell: bell.buffer,
       handlesMax: process.descriptorsMax + KEPT_HANDLES_MAX,
     };
     const arrived = this.#withTree(key, lost, () => this.#ask(request, undefined, port1));
-    bring({ kind: "recall", ...place, port: port2 }, arrived);
-    const free = this.#freeClients;
-    const forget = () => void this.#ask({ kind: "forget", client }).catch(() => {});
-    void gone.then(forget);
+    bring({ kind: "recall", gate, client, mailbox, port: port2 }, arrived);
+    let isExpected = true;
+    void gone.then(() => {
+      if (isExpected) this.#ask({ kind: "forget", client }).catch(() => {});
+    });
     try {
       await arrived;
     } catch (error) {
-      free.push(client);
+      this.#giveBack(reserved);
       throw error;
+    } finally {
+      isExpected = false;
     }
-    return { client, place: { kind: "kernel", ...place, layers: files.layers, arenas: undefined } };
+    return { ...reserved, place: { ...place, layers: files.layers } };
   }
 
-  /** One for a further thread of a program. It may ask at once: nobody has to wait for the kernel's answer. */
-  seatThread({ client: peer }: Seat): Seat {
-    const client = this.#takeClient();
-    const mailbox = Mailbox.create();
-    this.#ask({ kind: "attach-thread", client, peer, mailbox: mailbox.buffer }).catch(() => {});
-    return {
-      client,
-      place: {
-        kind: "kernel",
-        gate: this.#gate.buffer,
-        client,
-        mailbox: mailbox.buffer,
-        layers: [],
-        arenas: undefined,
-      },
-    };
+  /**
+   * One for a further thread of a program. It may ask at once: nobody has to wait for the kernel's answer.
+   * @throws WpodError LIMIT_REACHED, MEMORY_LIMIT
+   */
+  seatThread({ client: peer, budget }: Seat): Seat {
+    const reserved = this.reserve(budget, CALLS_ONLY_MAILBOX_BYTES);
+    const { client, place } = reserved;
+    this.#ask({ kind: "attach-thread", client, peer, mailbox: place.mailbox }).catch(() => {});
+    return reserved;
   }
 
   /** After the program's thread has ended. */
-  async leave({ client, place }: Seat): Promise<void> {
-    const free = this.#freeClients;
-    const isLost = () => place.kind === "kernel" && place.gate !== this.#gate.buffer;
-    if (isLost()) return;
+  async leave(seat: Seat): Promise<void> {
     try {
-      await this.#ask({ kind: "detach", client });
+      if (this.#isHere(seat)) await this.#ask({ kind: "detach", client: seat.client });
     } catch (error) {
       // Gone with the thread.
-      if (isLost()) return;
-      throw error;
+      if (this.#isHere(seat)) throw error;
     }
-    free.push(client);
+    this.#giveBack(seat);
+  }
+
+  /** It belongs to the thread that is there now. */
+  #isHere({ place }: Seat): boolean {
+    return place.gate === this.#gate.buffer;
+  }
+
+  #giveBack(seat: Seat): void {
+    seat.account?.close();
+    if (this.#isHere(seat)) this.#freeClients.push(seat.client);
   }
 
   #takeClient(): number {

@@ -18,7 +18,7 @@ export async function lookAtKernel<T>(
 ): Promise<T> {
   await kernel.openTree(key, files, LOOKER.credentials);
   try {
-    const seat = await kernel.seat(key, LOOKER, new Bell());
+    const seat = await kernel.seat(key, LOOKER, { bell: new Bell() });
     try {
       return look(rootThrough(seat));
     } finally {

@@ -9,16 +9,11 @@ import { NULL_SINK } from "../core/kernel/buffer-stream.ts";
 import { SUPERUSER } from "../core/kernel/container-tree.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../core/kernel/remote/remote-directory.ts";
-import type {
-  FilesSpec,
-  ProcessSpec,
-  RecallMessage,
-  StandardStreams,
-  TreePlace,
-} from "../core/kernel/spec.ts";
+import type { FilesSpec, ProcessSpec, RecallMessage, StandardStreams } from "../core/kernel/spec.ts";
 import { StreamFile } from "../core/kernel/stream.ts";
+import type { MemoryBudget } from "../core/quota/memory-budget.ts";
 import type { FileSystemState } from "../core/vfs/snapshot.ts";
-import type { KernelHost, Seat } from "./kernel-host.ts";
+import type { KernelHost, Seat, SeatOptions } from "./kernel-host.ts";
 import { DESCRIPTORS_MAX } from "./limits.ts";
 
 /** This thread hears of the kernel's end only when it doesn't wait for it. */
@@ -35,7 +30,7 @@ export const LOOKER: ProcessSpec = {
 
 /** The `/` of who has this seat, for this thread. Each call of it waits for the kernel. */
 export function rootThrough({ place }: Seat): OpenFile {
-  const { gate, client, mailbox } = place as Extract<TreePlace, { kind: "kernel" }>;
+  const { gate, client, mailbox } = place;
   const nothing = new StreamFile(0n, { sink: NULL_SINK });
   const connection = new Connection({
     mailbox: new Mailbox(mailbox, PATIENCE_MS),
@@ -64,16 +59,19 @@ export class LiveFiles {
   readonly #key: string;
   readonly #spec: FilesSpec;
   readonly #first: FirstProgram;
+  readonly #budget: MemoryBudget;
   readonly #seats = new Set<Seat>();
   /** On its way to the kernel, or there. */
   #moved: Promise<void> | undefined;
   #root: Promise<OpenFile> | undefined;
 
-  constructor(kernel: KernelHost, key: string, spec: FilesSpec, first: FirstProgram) {
+  /** @param budget of the container */
+  constructor(kernel: KernelHost, key: string, spec: FilesSpec, budget: MemoryBudget, first: FirstProgram) {
     this.#kernel = kernel;
     this.#key = key;
     this.#spec = spec;
     this.#first = first;
+    this.#budget = budget;
   }
 
   /** They are with the kernel, or on their way. */
@@ -81,23 +79,24 @@ export class LiveFiles {
     return this.#moved !== undefined;
   }
 
-  /** Where its first program finds them. @throws WpodError MOUNT_INVALID, BLOB_CORRUPT */
-  async placeFirst(atKernel: boolean): Promise<TreePlace> {
-    if (!atKernel) return { kind: "here", files: this.#spec };
+  /** Where its first program has them with the kernel. @throws WpodError MOUNT_INVALID, BLOB_CORRUPT, MEMORY_LIMIT, LIMIT_REACHED */
+  async seatFirst(): Promise<Seat> {
     const { process, bell, streams } = this.#first;
     this.#moved = this.#kernel.openTree(this.#key, this.#spec, process.credentials, (loss) =>
       this.#first.lost(loss),
     );
     await this.#moved;
-    const seat = await this.#kernel.seat(this.#key, process, bell, streams);
-    this.#seats.add(seat);
-    return seat.place;
+    return this.#take(process, { bell, streams, budget: this.#budget });
   }
 
-  /** One more program. @throws WpodError CONTAINER_STATE when the first has ended */
+  /** One more program. @throws WpodError CONTAINER_STATE when the first has ended; MEMORY_LIMIT, LIMIT_REACHED */
   async join(process: ProcessSpec, bell: Bell, streams?: StandardStreams): Promise<Seat> {
     await this.#moveToKernel();
-    const seat = await this.#kernel.seat(this.#key, process, bell, streams);
+    return this.#take(process, { bell, streams, budget: this.#budget });
+  }
+
+  async #take(process: ProcessSpec, options: SeatOptions): Promise<Seat> {
+    const seat = await this.#kernel.seat(this.#key, process, options);
     this.#seats.add(seat);
     return seat;
   }
@@ -108,24 +107,35 @@ export class LiveFiles {
   }
 
   /** The container's `/` for this thread, with every right. Each call of it waits for the kernel. */
-  look(): Promise<OpenFile> {
-    this.#root ??= this.#openRoot();
-    return this.#root;
+  async look(): Promise<OpenFile> {
+    const root = this.#root ?? this.#openRoot();
+    this.#root = root;
+    try {
+      return await root;
+    } catch (error) {
+      // Whoever asks next may be luckier.
+      if (this.#root === root) this.#root = undefined;
+      throw error;
+    }
   }
 
   async #openRoot(): Promise<OpenFile> {
-    return rootThrough(await this.join(LOOKER, new Bell()));
+    await this.#moveToKernel();
+    // It is this thread that looks: its mailbox is not the container's.
+    return rootThrough(await this.#take(LOOKER, {}));
   }
 
-  #moveToKernel(): Promise<void> {
-    this.#moved ??= this.#moveFirst();
-    return this.#moved;
+  async #moveToKernel(): Promise<void> {
+    // Where that is refused, its first program goes on as it was.
+    this.#moved ??= this.#moveFirst(this.#kernel.reserve(this.#budget));
+    await this.#moved;
   }
 
-  async #moveFirst(): Promise<void> {
+  async #moveFirst(reserved: Seat): Promise<void> {
     const { process, bell, gone } = this.#first;
     try {
       const seat = await this.#kernel.takeOver(
+        reserved,
         this.#key,
         this.#spec,
         process,

@@ -2,19 +2,17 @@
 import type { OpenFile } from "../../shim/abi/system.ts";
 import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
-import type { FilesSpec, ProcessSpec, StandardStreams, TreePlace } from "../core/kernel/spec.ts";
+import type { FilesSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { explainImports } from "../core/wasm/explain.ts";
-import { makeMemory } from "../core/wasm/imported-memory.ts";
-import type { MemoryType } from "../core/wasm/memory-type.ts";
 import { stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
-import { type GuestEnd, GuestProcess } from "./guest-process.ts";
-import { GuestThreads } from "./guest-threads.ts";
+import type { GuestEnd, GuestProcess } from "./guest-process.ts";
+import { type ContainerShares, GuestProgram } from "./guest-program.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
 import { CLIENTS_MAX } from "./kernel-entry.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
@@ -76,9 +74,7 @@ export class LocalContainer implements Container {
   #live: LiveFiles | undefined;
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
-  readonly #budget: ThreadBudget;
-  readonly #memory: MemoryBudget;
-  readonly #openFiles = OpenFileLedger.create(OPEN_FILES_MAX);
+  readonly #shares: ContainerShares;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -90,8 +86,16 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    this.#budget = new ThreadBudget(Math.min(parts.record.limits.threadsMax ?? THREADS_MAX, CLIENTS_MAX));
-    this.#memory = MemoryBudget.create(parts.record.limits.memoryBytesMax ?? MEMORY_BYTES_MAX);
+    const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = parts.record.limits;
+    const memory = MemoryBudget.create(memoryBytesMax);
+    this.#shares = {
+      memory,
+      openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
+      threads: new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX)),
+      kernel: parts.kernel,
+      // The command line runs one program, and then its process ends.
+      hasMoreRuns: parts.record.hostKind === "library",
+    };
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
@@ -166,36 +170,30 @@ export class LocalContainer implements Container {
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
     const { options, collectBytesMax, terminal, logLimits, running, placement, kernel } = this.#parts;
-    const { stdin, stdout, stderr } = options;
+    const { stdin, stdout, stderr, keepFiles = true } = options;
     const { logPath } = this.#record;
     const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
-    const memory = memoryOf(prepared);
-    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
-    const account = MemoryAccount.create(this.#memory);
-    const openFiles = this.#openFiles.another();
-    const streams = prepared.threaded ? guest.streamsWith(log) : undefined;
-    let place: TreePlace;
+    const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
+    const program = new GuestProgram(this.#shares, { prepared, module, streams, log, keepFiles });
+    const { guest } = program;
+    const spec = { ...files, memoryAccount: MemoryAccount.create(this.#shares.memory).spec };
+    let seat: Seat | undefined;
     try {
-      this.#charge(account, prepared);
-      this.#live = new LiveFiles(
-        kernel,
-        this.id,
-        { ...files, memoryAccount: MemoryAccount.create(this.#memory).spec },
-        {
-          process: prepared.process,
-          bell: guest.bell,
-          gone: guest.gone,
-          streams,
-          recall: (message, moved) => guest.recall(message, moved),
-          lost: (loss) => this.#loseFiles(guest, loss),
-        },
-      );
-      place = await this.#live.placeFirst(placement === "kernel" || prepared.threaded || this.#hasVolumes);
+      this.#live = new LiveFiles(kernel, this.id, spec, this.#shares.memory, {
+        process: prepared.process,
+        bell: guest.bell,
+        gone: guest.gone,
+        streams: program.sharedStreams,
+        recall: (message, moved) => guest.recall(message, moved),
+        lost: (loss) => this.#loseFiles(guest, loss),
+      });
+      if (placement === "kernel" || prepared.threaded || this.#hasVolumes) {
+        seat = await this.#live.seatFirst();
+      }
       this.#checkStart();
       this.#write({ ...this.#record, status: "running", pid: process.pid, startedMs: Date.now() });
     } catch (error) {
-      guest.cancel();
-      account.close();
+      program.cancel();
       await this.#live?.close(false);
       throw error;
     }
@@ -203,23 +201,8 @@ export class LocalContainer implements Container {
     running.add(this);
     void guest.started.then(() => this.#started.resolve());
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
-    void guest.gone.then(() => {
-      account.close();
-      openFiles.close();
-      running.delete(this);
-    });
-    guest.start({
-      module,
-      memory,
-      memoryAccount: account.spec,
-      openFiles: openFiles.spec,
-      threads: this.#threadsOf(prepared.process, place, streams),
-      process: prepared.process,
-      place,
-      log,
-      keepFiles: options.keepFiles ?? true,
-      isReusable: this.#hasMoreRuns,
-    });
+    void guest.gone.then(() => running.delete(this));
+    program.start(seat ?? spec);
     this.#files = undefined;
     this.#watch(options);
   }
@@ -248,37 +231,21 @@ export class LocalContainer implements Container {
     const module = await prepared.module;
     const { stdin, stdout, stderr, signal } = options;
     const collectBytesMax = options.outputBytesMax ?? this.#parts.collectBytesMax;
-    const memory = memoryOf(prepared);
-    const terminal = planTerminal(options);
-    const guest = new GuestProcess({ stdin, stdout, stderr, collectBytesMax, terminal });
-    const account = MemoryAccount.create(this.#memory);
-    const openFiles = this.#openFiles.another();
-    const streams = prepared.threaded ? guest.streamsWith(undefined) : undefined;
-    let seat: Seat;
+    const streams = { stdin, stdout, stderr, collectBytesMax, terminal: planTerminal(options) };
+    const program = new GuestProgram(this.#shares, { prepared, module, streams, keepFiles: false });
+    const { guest } = program;
+    let seat: Seat | undefined;
     try {
-      this.#charge(account, prepared);
-      seat = await live.join(prepared.process, guest.bell, streams);
+      seat = await live.join(prepared.process, guest.bell, program.sharedStreams);
       if (this.#live === undefined) throw notRunning(this.name);
       if (signal?.aborted) throw aborted(this.name, signal);
     } catch (error) {
-      guest.cancel();
-      account.close();
+      program.cancel();
+      if (seat !== undefined) await live.leave(seat);
       throw error;
     }
     this.#others.add(guest);
-    const { place } = seat;
-    guest.start({
-      module,
-      memory,
-      memoryAccount: account.spec,
-      openFiles: openFiles.spec,
-      threads: this.#threadsOf(prepared.process, place, streams),
-      process: prepared.process,
-      place,
-      log: undefined,
-      keepFiles: false,
-      isReusable: this.#hasMoreRuns,
-    });
+    program.start(seat);
     const release = endWith(options, (ending) => void guest.end(ending, signal?.aborted ?? false));
     let thrown: { error: unknown } | undefined;
     void guest.started.then(() => {
@@ -292,8 +259,6 @@ export class LocalContainer implements Container {
     const end = await guest.ended;
     release();
     await guest.gone;
-    account.close();
-    openFiles.close();
     this.#others.delete(guest);
     await live.leave(seat);
     if (end.ending.kind === "imports") throw explainImports(end.ending.missing, command[0] ?? "");
@@ -309,40 +274,6 @@ export class LocalContainer implements Container {
     if (this.#others.has(guest) && guest.resize(size)) return;
     const why = this.#others.has(guest) ? "has no terminal" : "has ended";
     throw new WpodError("CONTAINER_STATE", `the second program of container "${this.name}" ${why}`);
-  }
-
-  /** A program has the memory that it begins with. @throws WpodError MEMORY_LIMIT */
-  #charge(account: MemoryAccount, { memoryBytesMin }: Prepared): void {
-    if (account.charge(memoryBytesMin)) return;
-    const { usedBytes, limitBytes } = this.#memory;
-    const leftBytes = limitBytes - usedBytes;
-    throw new WpodError(
-      "MEMORY_LIMIT",
-      `the program needs ${memoryBytesMin} bytes of memory to begin with, and ${leftBytes} of the container's ${limitBytes} are left`,
-      { hint: "raise the container's limit: --memory" },
-    );
-  }
-
-  /** The command line runs one program, and then its process ends. */
-  get #hasMoreRuns(): boolean {
-    return this.#record.hostKind === "library";
-  }
-
-  /** @param streams undefined for a program that can't start any */
-  #threadsOf(
-    process: ProcessSpec,
-    place: TreePlace,
-    streams: StandardStreams | undefined,
-  ): GuestThreads | undefined {
-    if (streams === undefined || place.kind !== "kernel") return undefined;
-    const { kernel } = this.#parts;
-    return new GuestThreads({
-      kernel,
-      seat: { client: place.client, place },
-      process,
-      streams,
-      budget: this.#budget,
-    });
   }
 
   wait(): Promise<RunResult> {
@@ -529,9 +460,4 @@ function notRunning(name: string): WpodError {
 
 function aborted(name: string, signal: AbortSignal): WpodError {
   return new WpodError("ABORTED", `container "${name}" was aborted`, { cause: signal.reason });
-}
-
-/** A shared memory is made here: all threads get it. Another one its program makes. @throws WpodError MEMORY_LIMIT */
-function memoryOf({ memory }: Prepared): WebAssembly.Memory | MemoryType | undefined {
-  return memory?.shared ? makeMemory(memory) : memory;
 }

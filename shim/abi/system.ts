@@ -8,6 +8,7 @@
  * - Buffers belong to the caller and may lie in shared memory; they are only used during the call.
  * - Paths are strings that were valid UTF-8 without NUL; `name` is one component, `path` may hold many.
  */
+import type { Errno } from "./errno.ts";
 import type { FileType } from "./filetype.ts";
 
 /** A negative `Errno`. Answered in place of a count, a position or an object. */
@@ -208,10 +209,10 @@ export interface System {
 
 /** The files that all programs of a container have open, beyond what each finds open. */
 export interface OpenFileCount {
-  /** There are as many as may be: ENFILE. */
-  readonly isFull: boolean;
-  /** One more. False, and nothing taken, when there are as many as may be. */
-  take(): boolean;
+  /** What `take` would answer now. */
+  readonly refusal: Errno;
+  /** One more. ENFILE, and nothing taken, when there are as many as may be; ENOMEM when there is no memory for it. */
+  take(): Errno;
   give(): void;
 }
 

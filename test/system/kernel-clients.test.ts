@@ -68,7 +68,7 @@ afterAll(() => kernel[Symbol.asyncDispose]());
 /** A client in the test's own thread: each call waits for the kernel. */
 async function join() {
   const bell = new Bell();
-  const seat = await kernel.seat(TREE, CLIENT_PROCESS, bell);
+  const seat = await kernel.seat(TREE, CLIENT_PROCESS, { bell });
   const { gate, client, mailbox } = seat.place as KernelPlace;
   const nothing = new StreamFile(0n, { sink: NULL_SINK });
   const connection = new Connection({

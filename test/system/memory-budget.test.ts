@@ -4,12 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { MAILBOX_BYTES } from "../../runtime/core/ipc/mailbox.ts";
+import { OPEN_FILE_BYTES } from "../../runtime/core/quota/open-file-ledger.ts";
 import { Engine } from "../../runtime/engine/index.ts";
 import type { Container, Placement, RunOptions } from "../../runtime/engine/types.ts";
 import { guest } from "../fixtures/guests.ts";
 
 const PAGE = 65_536;
 const MIB = 1 << 20;
+/** What wpod itself takes of the budget. */
+const kibOf = (bytes: number) => Math.ceil(bytes / 1024) * 1024;
+const MAILBOX = kibOf(MAILBOX_BYTES);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
 
 let folder: string;
@@ -37,6 +42,8 @@ interface Waiting {
 }
 
 describe.each(["worker", "kernel"] as const)("files with the %s", (placement) => {
+  /** Of the first program, as long as it is alone. */
+  const own = placement === "kernel" ? MAILBOX : 0;
   const run = async (steps: string[], options: RunOptions = {}) => {
     const result = await engines
       .get(placement)!
@@ -66,29 +73,31 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
   };
 
   test.each([16, 17, 64])("one program gets %d MiB, and not a page more", async (mib) => {
-    const { lines, exitCode } = await run(["all"], { limits: { memoryBytesMax: mib * MIB } });
+    const { lines, exitCode } = await run(["all"], { limits: { memoryBytesMax: mib * MIB + own } });
     expect({ lines, exitCode }).toEqual({ lines: [`${(mib * MIB) / PAGE}`], exitCode: 0 });
   });
 
   test("two programs have 64 MiB together, and what one had is free at its end", async () => {
-    const limits = { memoryBytesMax: 64 * MIB };
+    // Now both have a way to the kernel.
+    const limits = { memoryBytesMax: 64 * MIB + 2 * MAILBOX };
     const first = await waiting(["size", "grow=600", "wait", "all"], { limits });
-    const own = Number(first.printed().split("\n")[0]) + 600;
+    const had = Number(first.printed().split("\n")[0]) + 600;
     expect(first.printed()).toMatch(/^\d+\nok\nwaiting\n$/);
 
     const second = await exec(first, "all");
-    expect(second.lines).toEqual([`${1024 - own}`]);
-    expect((await exec(first, `grow=${1024 - own}`)).lines).toEqual(["refused"]);
+    expect(second.lines).toEqual([`${1024 - had}`]);
+    expect((await exec(first, `grow=${1024 - had}`)).lines).toEqual(["refused"]);
     // Whatever the second one had, the third finds as much again.
     expect((await exec(first, "all")).lines).toEqual(second.lines);
     first.go();
     await first.container.wait();
-    expect(first.printed()).toMatch(/waiting\n1024\n$/);
+    const whole = 1024 + Math.floor(MAILBOX / PAGE);
+    expect(first.printed().endsWith(`waiting\n${whole}\n`)).toBe(true);
   });
 
   test("what a tmpfs holds isn't there for memory, to the page, and is again when it is gone", async () => {
     const { lines } = await run(["size", "fill=/tmpfs/a", "grow=1", "cut=/tmpfs/a", "all", "fill=/tmpfs/b"], {
-      limits: { memoryBytesMax: 32 * MIB },
+      limits: { memoryBytesMax: 32 * MIB + own + OPEN_FILE_BYTES },
       mounts: [{ type: "tmpfs", target: "/tmpfs" }],
     });
     const size = Number(lines[0]);
@@ -97,26 +106,34 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
 
   test("a writable layer goes to the disk instead: it takes more than there is memory", async () => {
     const { lines } = await run(["fill=/a", "all", "fill=/b"], {
-      limits: { memoryBytesMax: 8 * MIB, diskBytesMax: 40 * MIB },
+      limits: { memoryBytesMax: 8 * MIB + own + OPEN_FILE_BYTES, diskBytesMax: 40 * MIB },
     });
     expect(lines).toEqual(["640 ENOSPC", "128", "0 ENOSPC"]);
   });
 
   test("a pipe takes its 64 KiB: ENFILE when there are none, and they are back when both ends are closed", async () => {
+    const { lines: sizes } = await run(["size"]);
+    const left = 128 - Number(sizes[0]);
+    const ends = left * 2 * OPEN_FILE_BYTES;
     const { lines } = await run(["size", "pipes", "grow=1", "close", "grow=1", "pipes", "close", "all"], {
-      limits: { memoryBytesMax: 8 * MIB },
+      limits: { memoryBytesMax: 8 * MIB + own + ends },
     });
-    const left = 128 - Number(lines[0]);
-    const last = left - 1;
-    expect(lines.slice(1)).toEqual([
-      ...[`${left} ENFILE`, "refused", "closed"],
-      ...["ok", `${last} ENFILE`, "closed", "128"],
+    expect(lines).toEqual([
+      ...[...sizes, `${left} ENFILE`, "refused", "closed"],
+      ...["ok", `${left - 1} ENFILE`, "closed", `${128 + Math.floor(ends / PAGE)}`],
     ]);
+  });
+
+  test("an open file takes its share: ENOMEM when there is none, and it is back when it is closed", async () => {
+    const { lines } = await run(["all", "open=/budget.wasm", "shut=3", "open=/budget.wasm"], {
+      limits: { memoryBytesMax: 8 * MIB + own + 10 * OPEN_FILE_BYTES },
+    });
+    expect(lines).toEqual(["128", "10 ENOMEM", "shut", "3 ENOMEM"]);
   });
 
   test("a tmpfs of one program isn't there for another one's memory", async () => {
     const first = await waiting(["fill=/tmpfs/a", "wait"], {
-      limits: { memoryBytesMax: 16 * MIB },
+      limits: { memoryBytesMax: 16 * MIB + 2 * MAILBOX + OPEN_FILE_BYTES },
       mounts: [{ type: "tmpfs", target: "/tmpfs", sizeBytesMax: 8 * MIB }],
     });
     expect(first.printed()).toBe("128 ENOSPC\nwaiting\n");
@@ -144,6 +161,17 @@ describe.each(["worker", "kernel"] as const)("files with the %s", (placement) =>
 
   test("a program that doesn't fit any more isn't started", async () => {
     const first = await waiting(["all", "wait"], { limits: { memoryBytesMax: 32 * MIB } });
+    await expect(exec(first, "size")).rejects.toMatchObject({ code: "MEMORY_LIMIT" });
+    first.go();
+    expect((await first.container.wait()).exitCode).toBe(0);
+  });
+
+  test("nor one that has no way to the kernel; what runs goes on", async () => {
+    // All that there is, but for what a program has to begin with.
+    const first = await waiting(["size", "all", "wait", "all"], {
+      limits: { memoryBytesMax: 32 * MIB + 2 * own + MAILBOX / 2 },
+    });
+    await expect(exec(first, "size")).rejects.toMatchObject({ code: "MEMORY_LIMIT" });
     await expect(exec(first, "size")).rejects.toMatchObject({ code: "MEMORY_LIMIT" });
     first.go();
     expect((await first.container.wait()).exitCode).toBe(0);

@@ -6,7 +6,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { Bell } from "../../runtime/core/ipc/bell.ts";
 import type { FilesSpec, ProcessSpec } from "../../runtime/core/kernel/spec.ts";
 import { FileSystem } from "../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../runtime/core/vfs/mount-table.ts";
@@ -210,7 +209,7 @@ function expectModels(root: OpenFile, lives: readonly Life[]): void {
 /** The volume is open all the time: `container` has it, whatever becomes of the others. */
 async function holdVolume(container: string): Promise<{ root: OpenFile; letGo: () => Promise<void> }> {
   await kernel.openTree(container, filesWithVolume(), ROOT);
-  const seat = await kernel.seat(container, PROCESS, new Bell());
+  const seat = await kernel.seat(container, PROCESS);
   const root = rootThrough(seat);
   expect(root.makeDirectoryAt("shared", 0o777)).toBe(0);
   return {

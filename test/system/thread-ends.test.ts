@@ -50,7 +50,7 @@ async function start(args: readonly string[]) {
   };
   const running = new GuestProcess({ collectBytesMax: 1 << 16 });
   const streams = running.streamsWith(undefined);
-  const seat = await kernel.seat(TREE, program, running.bell, streams);
+  const seat = await kernel.seat(TREE, program, { bell: running.bell, streams });
   const budget = new ThreadBudget(8);
   running.start({
     module: await compiled.module,

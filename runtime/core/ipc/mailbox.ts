@@ -12,13 +12,13 @@
  * | 64–192 | f64 × 16 | sizes, positions, attributes | both |
  * | 192–256 | i64 × 8 | times | both |
  * | 256 | bytes | paths and content | both |
- * | behind them | | posted calls: see `post-ring.ts` | both |
+ * | behind them | | posted calls, where there is room for some: see `post-ring.ts` | both |
  *
  * Both ends may be ended at any instant. The kernel trusts nothing that it reads here.
  */
 import { WpodError } from "../error.ts";
 import type { Gate } from "./gate.ts";
-import { POST_RING_BYTES, PostRing } from "./post-ring.ts";
+import { POST_RING_BYTES, POST_RING_HEADER_BYTES, PostRing } from "./post-ring.ts";
 
 const STATE = 0;
 const OPERATION = 1;
@@ -38,6 +38,10 @@ const PATHS_BYTES_MAX = 2 * 4096;
 
 const POSTS_OFFSET_BYTES = DATA_OFFSET_BYTES + TRANSFER_BYTES_MAX + PATHS_BYTES_MAX;
 
+/** What one costs, and one without room for posted calls. */
+export const MAILBOX_BYTES = POSTS_OFFSET_BYTES + POST_RING_BYTES;
+export const CALLS_ONLY_MAILBOX_BYTES = POSTS_OFFSET_BYTES + POST_RING_HEADER_BYTES;
+
 const State = { idle: 0, asked: 1, answered: 2 } as const;
 
 export class Mailbox {
@@ -49,8 +53,9 @@ export class Mailbox {
   readonly data: Uint8Array<SharedArrayBuffer>;
   readonly posts: PostRing;
 
-  static create(): Mailbox {
-    return new Mailbox(new SharedArrayBuffer(POSTS_OFFSET_BYTES + POST_RING_BYTES));
+  /** @param sizeBytes one of the two above */
+  static create(sizeBytes = MAILBOX_BYTES): Mailbox {
+    return new Mailbox(new SharedArrayBuffer(sizeBytes));
   }
 
   readonly #patienceMs: number;

@@ -9,7 +9,7 @@
  * | 0 | i32 | the view: its number (20 bits), and how far calls are posted, in units (12 bits) | both, by exchange |
  * | 4 | i32 | how far they are done, in units | kernel |
  * | 8 | i32 | 1: the client waits for room | client sets, kernel clears |
- * | 128 | bytes | 4096 units of 128 bytes | client |
+ * | 128 | bytes | 4096 units of 128 bytes; none of a client that posts nothing | client |
  *
  * A call is posted by one exchange of the view: so it is posted only while what the client took for granted is so. Whoever
  * is about to change that has the kernel give the view another number, and then do all that was posted: nothing comes to it
@@ -22,7 +22,7 @@ const UNIT_BYTES = 128;
 const UNIT_COUNT = 4096;
 const UNIT_MASK = UNIT_COUNT - 1;
 const VIEW_SHIFT = 12;
-const UNITS_OFFSET_BYTES = 128;
+export const POST_RING_HEADER_BYTES = 128;
 const VIEW = 0;
 const DONE = 1;
 const WAITING = 2;
@@ -34,7 +34,7 @@ const KNOCK_UNITS = UNIT_COUNT / 4;
 /** What stands at the end of the units when a call doesn't fit there. */
 const SKIP = -1;
 
-export const POST_RING_BYTES = UNITS_OFFSET_BYTES + UNIT_COUNT * UNIT_BYTES;
+export const POST_RING_BYTES = POST_RING_HEADER_BYTES + UNIT_COUNT * UNIT_BYTES;
 /** Of one call: a quarter of what there is, so that the client writes one while the kernel reads another. */
 export const POST_BYTES_MAX = (UNIT_COUNT / 4) * UNIT_BYTES - RECORD_HEADER_BYTES;
 
@@ -60,11 +60,11 @@ export class PostRing implements Posted {
   #skipped = 0;
 
   constructor(buffer: SharedArrayBuffer, offsetBytes: number) {
-    const start = offsetBytes + UNITS_OFFSET_BYTES;
+    const start = offsetBytes + POST_RING_HEADER_BYTES;
     this.#words = new Int32Array(buffer, offsetBytes, 3);
-    this.#numbers = new Int32Array(buffer, start, (UNIT_COUNT * UNIT_BYTES) / 4);
-    this.#view = new DataView(buffer, start, UNIT_COUNT * UNIT_BYTES);
-    this.#bytes = new Uint8Array(buffer, start, UNIT_COUNT * UNIT_BYTES);
+    this.#numbers = new Int32Array(buffer, start);
+    this.#view = new DataView(buffer, start);
+    this.#bytes = new Uint8Array(buffer, start);
   }
 
   /** The number of the client's view: what it learned under another one doesn't hold. */

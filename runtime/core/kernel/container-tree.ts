@@ -183,7 +183,7 @@ export function assembleTree(
     const make = (device: bigint) => new FileSystem({ nowNs, device, bytesMax, inodesMax, rootMode });
     const tree =
       volumes !== undefined && plan.keep?.kind === "folder"
-        ? openShared(volumes, plan.keep, make, opened)
+        ? openShared(volumes, budget, plan.keep, make, opened)
         : add(make(device), plan.keep);
     const isNew = moved === undefined && plan.kind === "volume" && isEmpty(tree);
     if (isNew && plan.whenEmpty === "look") continue;
@@ -208,19 +208,21 @@ export function assembleTree(
   };
 }
 
-/** The one file system of the volume, whoever opened it. Its memory is bounded by itself, and charged to no container. */
+/** The one file system of the volume, whoever opened it. */
 function openShared(
   volumes: VolumeUse,
+  memory: FilesMemory | undefined,
   plan: Extract<KeepPlan, { kind: "folder" }>,
   make: (device: bigint) => FileSystem,
   opened: FileSystem[],
 ): FileSystem {
-  return volumes.open(plan.path, (device, services) => {
+  const begin = (device: bigint, services: TreeServices) => {
     const fileSystem = make(device);
     services.keep(fileSystem, plan, undefined);
     opened.push(fileSystem);
     return fileSystem;
-  });
+  };
+  return volumes.open(plan.path, begin, memory);
 }
 
 /** What of it is in memory now, and what will be. */

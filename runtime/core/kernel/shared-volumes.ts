@@ -3,6 +3,7 @@
  * All their trees show the one file system, so what one container does is what the others see.
  */
 import { assert } from "../error.ts";
+import type { FilesMemory } from "../quota/files-memory.ts";
 import type { FileSystem } from "../vfs/file-system.ts";
 import type { TreeServices } from "./container-tree.ts";
 
@@ -12,7 +13,8 @@ const DEVICE_FIRST = 1n << 32n;
 interface OpenVolume {
   readonly fileSystem: FileSystem;
   readonly services: Disposable;
-  userCount: number;
+  /** Memory of the containers that have it, in the order in which they came; undefined: nobody counts. */
+  readonly users: (FilesMemory | undefined)[];
 }
 
 /** What one container has of them. Ends with its tree. */
@@ -20,8 +22,13 @@ export interface VolumeUse extends Disposable {
   /**
    * @param folder where the volume is
    * @param make opens it, when nobody has it. @throws WpodError STORE_UNUSABLE
+   * @param memory of the container: what of a volume is in memory is charged to the first that came and is still there
    */
-  open(folder: string, make: (device: bigint, services: TreeServices) => FileSystem): FileSystem;
+  open(
+    folder: string,
+    make: (device: bigint, services: TreeServices) => FileSystem,
+    memory?: FilesMemory,
+  ): FileSystem;
   /** Called at the end, while its volumes are open. */
   atEnd(clear: () => void): void;
 }
@@ -52,20 +59,20 @@ export class SharedVolumes {
 
   /** For one container. */
   use(): VolumeUse {
-    const folders = new Set<string>();
+    const folders = new Map<string, FilesMemory | undefined>();
     const clears: (() => void)[] = [];
     return {
-      open: (folder, make) => {
-        const known = this.#open.get(folder);
-        const volume = known ?? this.#begin(folder, make);
-        if (!folders.has(folder)) volume.userCount++;
-        folders.add(folder);
+      open: (folder, make, memory) => {
+        const volume = this.#open.get(folder) ?? this.#begin(folder, make);
+        if (!folders.has(folder)) volume.users.push(memory);
+        folders.set(folder, memory);
+        charge(volume);
         return volume.fileSystem;
       },
       atEnd: (clear) => clears.push(clear),
       [Symbol.dispose]: () => {
         for (const clear of clears.splice(0)) clear();
-        for (const folder of folders) this.#leave(folder);
+        for (const [folder, memory] of folders) this.#leave(folder, memory);
         folders.clear();
       },
     };
@@ -76,7 +83,7 @@ export class SharedVolumes {
     try {
       const fileSystem = make(this.#nextDevice++, services);
       this.#opened(fileSystem);
-      const volume = { fileSystem, services, userCount: 0 };
+      const volume = { fileSystem, services, users: [] };
       this.#open.set(folder, volume);
       return volume;
     } catch (error) {
@@ -85,10 +92,12 @@ export class SharedVolumes {
     }
   }
 
-  #leave(folder: string): void {
+  #leave(folder: string, memory: FilesMemory | undefined): void {
     const volume = this.#open.get(folder);
     assert(volume !== undefined, "whoever has a volume lets go of it once");
-    if (--volume.userCount > 0) {
+    volume.users.splice(volume.users.indexOf(memory), 1);
+    charge(volume);
+    if (volume.users.length > 0) {
       // The container that ends may be the only one that wrote: it has all on disk, as if it had been alone.
       volume.fileSystem.keeper?.flush();
       return;
@@ -97,4 +106,8 @@ export class SharedVolumes {
     // Closes the keeper.
     volume.services[Symbol.dispose]();
   }
+}
+
+function charge({ fileSystem, users }: OpenVolume): void {
+  fileSystem.space.pages?.chargeTo(users.find((memory) => memory !== undefined));
 }

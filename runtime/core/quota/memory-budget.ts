@@ -5,6 +5,8 @@
  * as long as nobody needs it, since it is on disk too: files use what is left for that, and give it up when they see that it is
  * taken. Everybody takes and gives by compare-and-exchange; nobody waits. A guest sees none of it.
  */
+import { WpodError } from "../error.ts";
+
 const USED = 0;
 const LIMIT = 1;
 const PEAK = 2;
@@ -53,6 +55,11 @@ export class MemoryBudget {
     return Atomics.load(this.#cells, PEAK) * KIB;
   }
 
+  /** What `take` would answer now. */
+  hasRoom(kib: number): boolean {
+    return kib <= this.#cells[LIMIT]! - Atomics.load(this.#cells, USED);
+  }
+
   /** False, and nothing taken, when it doesn't fit. */
   take(kib: number): boolean {
     for (;;) {
@@ -74,4 +81,13 @@ export class MemoryBudget {
       if (kib <= peak || Atomics.compareExchange(this.#cells, PEAK, peak, kib) === peak) return;
     }
   }
+}
+
+/** What is said where something doesn't fit that somebody asked for. */
+export function memoryLimit({ limitBytes, usedBytes }: MemoryBudget, what: string, bytes: number): WpodError {
+  return new WpodError(
+    "MEMORY_LIMIT",
+    `${what} needs ${bytes} bytes of memory to begin with, and ${limitBytes - usedBytes} of the container's ${limitBytes} are left`,
+    { hint: "raise the container's limit: --memory" },
+  );
 }

@@ -43,10 +43,12 @@ export class PageCache {
     this.isRecorded = isRecorded;
   }
 
-  /** What is in memory is told to it from now on, and what it hasn't goes to the store. */
-  chargeTo(budget: FilesMemory): void {
+  /** What is in memory is told to it from now on, and no longer to another; what it hasn't goes to the store. */
+  chargeTo(budget: FilesMemory | undefined): void {
+    if (budget === this.#budget) return;
+    this.#budget?.cache(-this.residentBytes);
     this.#budget = budget;
-    budget.cache(this.residentBytes);
+    budget?.cache(this.residentBytes);
   }
 
   #count(bytes: number): void {

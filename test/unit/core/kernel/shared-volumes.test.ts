@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
 import type { TreeServices } from "../../../../runtime/core/kernel/container-tree.ts";
 import { SharedVolumes } from "../../../../runtime/core/kernel/shared-volumes.ts";
+import { FilesMemory } from "../../../../runtime/core/quota/files-memory.ts";
+import { MemoryAccount } from "../../../../runtime/core/quota/memory-account.ts";
+import { MemoryBudget } from "../../../../runtime/core/quota/memory-budget.ts";
+import { makeChunk } from "../../../../runtime/core/vfs/chunk.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
+import { PageCache } from "../../../../runtime/core/vfs/page-cache.ts";
 
 /** What happens to volumes, in order. */
 function volumes() {
@@ -81,4 +86,31 @@ test("one that can't be opened is nobody's", () => {
   expect(shared.count).toBe(0);
   use.open("/a", make);
   expect(shared.count).toBe(1);
+});
+
+test("what is in memory is charged to the first container that is there, which others follow", () => {
+  const { shared, make } = volumes();
+  const budgets = [0, 1, 2].map(() => MemoryBudget.create(1 << 20));
+  const uses = budgets.map((budget) => {
+    const use = shared.use();
+    const open = () => use.open("/a", make, new FilesMemory(MemoryAccount.create(budget)));
+    return { use, open };
+  });
+  const free = () => budgets.map(({ freeBytes }) => (1 << 20) - freeBytes);
+  // Somebody who counts nothing came first.
+  using uncounted = shared.use();
+  const { space } = uncounted.open("/a", make);
+  const store = { put: () => 0, fetch: () => 0, moved() {} };
+  space.pages = new PageCache(store, 1 << 20, false);
+  space.pages.keep(makeChunk(new Uint8Array(64 * 1024), 64 * 1024, 0, 0));
+  for (const { open } of uses) open();
+  expect(free()).toEqual([64 * 1024, 0, 0]);
+  uses[1]!.use[Symbol.dispose]();
+  expect(free()).toEqual([64 * 1024, 0, 0]);
+  uses[0]!.use[Symbol.dispose]();
+  expect(free()).toEqual([0, 0, 64 * 1024]);
+  space.pages.keep(makeChunk(new Uint8Array(64 * 1024), 64 * 1024, 0, 0));
+  expect(free()).toEqual([0, 0, 128 * 1024]);
+  uses[2]!.use[Symbol.dispose]();
+  expect(free()).toEqual([0, 0, 0]);
 });
