@@ -171,15 +171,23 @@ export class GuestProcess {
 
   /** Has it move its files, at the next instant at which it can; `moved` comes true when it has. */
   recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void {
-    const worker = this.#worker;
-    if (worker === undefined) return;
-    this.#wasRecalled = true;
     // They are written where they go.
+    if (this.#worker !== undefined) this.#interrupt(this.#worker, message, [message.port], moved);
+  }
+
+  /** Has its thread attend to a message at the next instant at which it can, and no later than `over` comes true. */
+  #interrupt(
+    worker: Worker,
+    message: RecallMessage<MessagePort> | FlushMessage,
+    transferred: MessagePort[],
+    over: Promise<unknown>,
+  ): void {
+    this.#wasRecalled = true;
     this.#hasLasting = false;
-    worker.postMessage(message, [message.port]);
+    worker.postMessage(message, transferred);
     Atomics.store(this.#recall, 0, 1);
     this.bell.ring();
-    interruptUntil(worker, moved);
+    interruptUntil(worker, over);
   }
 
   /** It won't start after all. */
@@ -199,16 +207,10 @@ export class GuestProcess {
 
   /** At most once: who asks again wants it ended now. */
   async #flushFiles(worker: Worker): Promise<void> {
-    this.#hasLasting = false;
-    this.#wasRecalled = true;
     const done = new Int32Array(new SharedArrayBuffer(4));
     const flushed = Atomics.waitAsync(done, 0, 0, FLUSH_WAIT_MS).value;
-    const message: FlushMessage = { kind: "flush", done: done.buffer };
-    worker.postMessage(message);
-    Atomics.store(this.#recall, 0, 1);
-    this.bell.ring();
     const over = Promise.race([flushed, this.#gone.promise]);
-    interruptUntil(worker, over);
+    this.#interrupt(worker, { kind: "flush", done: done.buffer }, [], over);
     await over;
   }
 

@@ -16,18 +16,16 @@ import { KEPT_HANDLES_MAX } from "../core/kernel/protocol.ts";
 import { STDIO_COUNT } from "../core/kernel/remote/shared-files.ts";
 import type {
   FilesSpec,
+  KernelPlace,
   LayerFiles,
   ProcessSpec,
   RecallMessage,
   StandardStreams,
-  TreePlace,
 } from "../core/kernel/spec.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { type MemoryBudget, memoryLimit } from "../core/quota/memory-budget.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 import { CLIENTS_MAX, takeKernel } from "./kernel-entry.ts";
-
-export type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
 
 /** A program's place at the kernel. */
 export interface Seat {

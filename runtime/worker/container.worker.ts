@@ -16,10 +16,10 @@ import { Connection } from "../core/kernel/remote/connection.ts";
 import { openRemotePipe } from "../core/kernel/remote/remote-pipe.ts";
 import type {
   FlushMessage,
+  KernelPlace,
   LayerFiles,
   RecallMessage,
   StartMessage,
-  TreePlace,
 } from "../core/kernel/spec.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
@@ -31,16 +31,10 @@ import { collectGarbage } from "../node/host/garbage.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
+import { keepCode } from "./keep-code.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
 import { isThreaded, startThread } from "./threaded-program.ts";
-
-type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
-
-/** In the bundle: keeps what V8 compiled for the next start, where that is missing. */
-const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as
-  | (() => void)
-  | undefined;
 
 /** What is left of a program is given back so long after it, unless the next one has come: that one needn't wait for it. */
 const COLLECT_AFTER_MS = 100;

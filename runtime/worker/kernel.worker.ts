@@ -15,6 +15,7 @@ import {
 } from "../core/kernel/kernel-messages.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { treeServices } from "../node/tree-services.ts";
+import { keepCode } from "./keep-code.ts";
 import { openKernelStreams } from "./streams.ts";
 
 /** A running program whose files will come. */
@@ -24,10 +25,6 @@ interface Expected {
   source: MessagePort;
 }
 
-/** Of the bundle: it starts sooner with the code that was compiled before. */
-const keepCode = (globalThis as Record<symbol, unknown>)[Symbol.for("wpod.keepCode")] as
-  | (() => void)
-  | undefined;
 const DONE = { kind: "done" as const, snapshot: undefined } satisfies KernelAnswer;
 const expected = new Map<number, Expected>();
 const port = parentPort!;

@@ -15,12 +15,7 @@ import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenOptions } from "../../shim/abi/system.ts";
 import type { PipeReport, WatchReport } from "../fixtures/kernel-client/client-data.ts";
-import {
-  CLIENT_PROCESS,
-  type ClientThread,
-  ClientThreads,
-  type KernelPlace,
-} from "../fixtures/kernel-client/client-thread.ts";
+import { CLIENT_PROCESS, type ClientThread, ClientThreads } from "../fixtures/kernel-client/client-thread.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const ENDED = LONG ? 10_000 : 200;
@@ -69,7 +64,7 @@ afterAll(() => kernel[Symbol.asyncDispose]());
 async function join() {
   const bell = new Bell();
   const seat = await kernel.seat(TREE, CLIENT_PROCESS, { bell });
-  const { gate, client, mailbox } = seat.place as KernelPlace;
+  const { gate, client, mailbox } = seat.place;
   const nothing = new StreamFile(0n, { sink: NULL_SINK });
   const connection = new Connection({
     mailbox: new Mailbox(mailbox),
@@ -303,7 +298,7 @@ describe("a client that sends garbage", () => {
       await fc.assert(
         fc.asyncProperty(fc.array(garbage, { minLength: 1, maxLength: 40 }), async (calls) => {
           seat = await kernel.seat(TREE, CLIENT_PROCESS);
-          const place = seat.place as KernelPlace;
+          const place = seat.place;
           const mailbox = new Mailbox(place.mailbox);
           const gate = new Gate(place.gate);
           for (const call of calls) {

@@ -9,7 +9,7 @@ import { RemoteDirectory } from "../../runtime/core/kernel/remote/remote-directo
 import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../shim/abi/system.ts";
-import { CLIENT_PROCESS, ClientThreads, type KernelPlace } from "../fixtures/kernel-client/client-thread.ts";
+import { CLIENT_PROCESS, ClientThreads } from "../fixtures/kernel-client/client-thread.ts";
 import { RECORD_HEADER_BYTES, STABLE_NAMES, type StressReport } from "../fixtures/kernel-client/stress.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
@@ -54,7 +54,7 @@ beforeAll(async () => {
   );
   threads = await ClientThreads.open(kernel, "tree");
   seat = await kernel.seat("tree", CLIENT_PROCESS);
-  const { gate, client, mailbox } = seat.place as KernelPlace;
+  const { gate, client, mailbox } = seat.place;
   const nothing = new StreamFile(0n, { sink: NULL_SINK });
   const connection = new Connection({
     mailbox: new Mailbox(mailbox),

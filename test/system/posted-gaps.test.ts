@@ -10,7 +10,7 @@ import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
 import { Errno } from "../../shim/abi/errno.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../shim/abi/system.ts";
-import { CLIENT_PROCESS, type KernelPlace } from "../fixtures/kernel-client/client-thread.ts";
+import { CLIENT_PROCESS } from "../fixtures/kernel-client/client-thread.ts";
 
 const DISK_BYTES = 1024 * 1024;
 const OPEN: OpenOptions = {
@@ -40,7 +40,7 @@ async function rootWith(freeBytes: number): Promise<OpenFile> {
   const owner = { uid: 0, gid: 0 };
   await kernel.openTree(tree, { ...files, diskBytesMax: DISK_BYTES, inodesMax: 1000 }, owner);
   const seat = await kernel.seat(tree, CLIENT_PROCESS);
-  const { gate, client, mailbox } = seat.place as KernelPlace;
+  const { gate, client, mailbox } = seat.place;
   const nothing = new StreamFile(0n, { sink: NULL_SINK });
   const connection = new Connection({
     mailbox: new Mailbox(mailbox),

@@ -74,6 +74,11 @@ export class ClientView {
     return true;
   }
 
+  /** Of directories. */
+  get hasLeases(): boolean {
+    return this.#leased.size > 0;
+  }
+
   isLeased(directory: MemoryLink): boolean {
     return directory.holder === this;
   }

@@ -23,6 +23,7 @@ import type { Dentry } from "../vfs/dentry.ts";
 import { DirectoryFile } from "../vfs/directory-file.ts";
 import { MemoryFile } from "../vfs/memory-file.ts";
 import { MemoryLink } from "../vfs/memory-link.ts";
+import { PLAIN } from "../vfs/open-options.ts";
 import { PATH_BYTES_MAX, type PathWalk } from "../vfs/path-walk.ts";
 import type { ArenaMemory, ArenaPlace } from "./arena-memory.ts";
 import { ClientView } from "./client-view.ts";
@@ -58,18 +59,7 @@ const STICKY = 0o1000;
 /** What an answer is about that says ENOENT. */
 const NOTHING = Symbol("nothing");
 /** A directory that is leased, and its handle. */
-const LEASED: OpenOptions = {
-  read: true,
-  write: false,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: true,
-  nonblock: false,
-  followLast: true,
-  mode: 0,
-};
+const LEASED: OpenOptions = { ...PLAIN, read: true, directory: true };
 
 /** Calls that change names: nobody else's lease on such a directory outlasts them. */
 const CHANGES_NAMES = new Set<number>([
@@ -143,7 +133,7 @@ export class KernelClient implements Poster {
     else this.view.ring.wake();
     this.#views.drain();
     if (operation === undefined) return;
-    if (!this.#views.isEmpty) this.#revokeTouched(operation);
+    if (this.#views.hasLeasesBeside(this.view)) this.#revokeTouched(operation);
     let answer = this.#views.as(this.view, () => this.#perform(operation));
     // What was set aside for posts is everybody's when it is the last.
     if (answer === -Errno.ENOSPC && !this.#views.isEmpty) {
@@ -352,14 +342,14 @@ export class KernelClient implements Poster {
   #read(file: OpenFile, flags: number): number {
     const target = this.#content();
     const offset = this.mailbox.reals[Real.offset]!;
-    if (offset === NO_OFFSET) return this.#awaited(file, file.read(target), flags);
+    if (offset === NO_OFFSET) return this.#awaited(file, file.read(target), -Errno.EAGAIN, flags);
     return Number.isSafeInteger(offset) ? file.readAt(target, offset) : -Errno.EINVAL;
   }
 
   #write(file: OpenFile, flags: number): number {
     const source = this.#content();
     const offset = this.mailbox.reals[Real.offset]!;
-    if (offset === NO_OFFSET) return this.#awaited(file, file.write(source), flags);
+    if (offset === NO_OFFSET) return this.#awaited(file, file.write(source), -Errno.EAGAIN, flags);
     if (!Number.isSafeInteger(offset)) return -Errno.EINVAL;
     this.#beforeChange(file);
     const count = file.writeAt(source, offset);
@@ -421,14 +411,12 @@ export class KernelClient implements Poster {
   }
 
   #readiness(file: OpenFile, flags: number): number {
-    const ready = file.readiness(this.mailbox.numbers[Place.mode]! & ANY_READINESS);
-    if (ready === 0 && (flags & CallFlag.wait) !== 0 && isWaitable(file)) file.waiting.add(this.handles.bell);
-    return ready;
+    return this.#awaited(file, file.readiness(this.mailbox.numbers[Place.mode]! & ANY_READINESS), 0, flags);
   }
 
-  /** What has to wait is told by the bell. */
-  #awaited(file: OpenFile, answer: number, flags: number): number {
-    if (answer === -Errno.EAGAIN && (flags & CallFlag.wait) !== 0 && isWaitable(file)) {
+  /** Who is to wait, by this answer, is told by the bell. */
+  #awaited(file: OpenFile, answer: number, waits: number, flags: number): number {
+    if (answer === waits && (flags & CallFlag.wait) !== 0 && isWaitable(file)) {
       file.waiting.add(this.handles.bell);
     }
     return answer;
@@ -509,8 +497,7 @@ export class KernelClient implements Poster {
     this.#offerView(walk.found);
     numbers[Place.layer] = lower.layer;
     reals[Real.layerOffset] = lower.offsetBytes;
-    file.stat(this.#stat);
-    putStat(this.mailbox, this.#stat);
+    this.#answerStat(file.stat(this.#stat));
   }
 
   /** Lets the client post its writes to this file, if nobody else counts on what it holds. */

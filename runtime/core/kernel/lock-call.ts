@@ -3,6 +3,7 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import type { LockKind, OpenFile } from "../../../shim/abi/system.ts";
 import { isLockable } from "../vfs/lock-table.ts";
 import { MemoryFile } from "../vfs/memory-file.ts";
+import { PLAIN } from "../vfs/open-options.ts";
 import type { OpenHandles } from "./open-handles.ts";
 
 /** As calls name them: by their place here. */
@@ -35,16 +36,7 @@ export function reopenFor(handles: OpenHandles, file: OpenFile, handle: number):
   if (handles.isFull) return -Errno.EMFILE;
   if (!(file instanceof MemoryFile)) return -Errno.ENOTSUP;
   const { readable, writable, append, nonblock, mount, credentials } = file;
-  const options = { ...NOT_OPENED, read: readable, write: writable, append, nonblock };
+  const options = { ...PLAIN, read: readable, write: writable, append, nonblock };
   handles.set(handle, new MemoryFile(file.node, options, mount, credentials));
   return 0;
 }
-
-const NOT_OPENED = {
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  followLast: true,
-  mode: 0,
-};

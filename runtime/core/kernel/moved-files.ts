@@ -3,7 +3,7 @@
  * as snapshots; here is what isn't in them.
  */
 import { FileType } from "../../../shim/abi/filetype.ts";
-import { isFailure, type OpenFile, type OpenOptions } from "../../../shim/abi/system.ts";
+import { isFailure, type OpenFile } from "../../../shim/abi/system.ts";
 import { assert, WpodError } from "../error.ts";
 import type { FilesMemory } from "../quota/files-memory.ts";
 import type { Credentials } from "../vfs/credentials.ts";
@@ -15,6 +15,7 @@ import { MemoryFile } from "../vfs/memory-file.ts";
 import { MemoryLink } from "../vfs/memory-link.ts";
 import type { MemoryNode } from "../vfs/memory-node.ts";
 import type { MountPlace, MountTable } from "../vfs/mount-table.ts";
+import { PLAIN } from "../vfs/open-options.ts";
 import { Pipe, PipeEnd, PipeReader, PipeWriter } from "./pipe.ts";
 
 interface MovedStatus {
@@ -158,12 +159,12 @@ export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
       const node = tree.movedNode(moved.device, moved.inode);
       assert(node !== undefined, `node ${moved.inode} came along`);
       const mount = { readOnly: moved.readOnlyMount };
-      return new MemoryFile(node, optionsOf(moved.status), mount, moved.credentials, moved.position);
+      return new MemoryFile(node, { ...PLAIN, ...moved.status }, mount, moved.credentials, moved.position);
     }
     case "device": {
       const fileSystem = tree.fileSystems.find(({ device }) => Number(device) === moved.device);
       const opener = fileSystem?.deviceNode(moved.inode)?.opener;
-      const file = opener?.(optionsOf(moved.status), moved.credentials);
+      const file = opener?.({ ...PLAIN, ...moved.status }, moved.credentials);
       assert(file !== undefined && !isFailure(file), `device ${moved.inode} is there, too`);
       return file;
     }
@@ -210,16 +211,4 @@ function openDirectory(moved: Extract<MovedFile, { kind: "directory" }>, tree: M
     dentry = link;
   }
   return new DirectoryFile(table, found.mount, dentry, moved.credentials, moved.beneath);
-}
-
-function optionsOf(status: MovedStatus): OpenOptions {
-  return {
-    ...status,
-    create: false,
-    exclusive: false,
-    truncate: false,
-    directory: false,
-    followLast: true,
-    mode: 0,
-  };
 }

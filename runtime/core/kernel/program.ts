@@ -9,6 +9,7 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
+import { PLAIN } from "../vfs/open-options.ts";
 import { recogniseScript } from "../wasm/script.ts";
 import { joinPath } from "./path.ts";
 
@@ -31,18 +32,7 @@ const INTERPRETERS_MAX = 4;
 /** Enough for what `recogniseScript` looks at. */
 const FIRST_LINE_BYTES_MAX = 256;
 
-const READ_ONLY: OpenOptions = {
-  read: true,
-  write: false,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: true,
-  followLast: true,
-  mode: 0,
-};
+const READ_ONLY: OpenOptions = { ...PLAIN, read: true, nonblock: true };
 
 /**
  * @param root the container's root directory, opened with all rights

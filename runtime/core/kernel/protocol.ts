@@ -210,8 +210,8 @@ function timeChange(kind: number, ns: bigint): TimeChange {
   return kind === 2 ? { kind: "set", ns } : { kind: kind === 1 ? "now" : "keep" };
 }
 
-/** One chunk of an answer to `map`, as `Int32`s: which arena (-1: none), where in it, and how much of it is written. */
-export const MAPPED_NUMBERS = 3;
+/** One chunk of an answer to `map`, as `Int32`s: which arena, and where in it. */
+export const MAPPED_NUMBERS = 2;
 /** Chunks that one answer tells of. */
 export const MAPPED_CHUNKS_MAX = 64;
 

@@ -88,6 +88,8 @@ export type TreePlace =
       arenas: object | undefined;
     };
 
+export type KernelPlace = Extract<TreePlace, { kind: "kernel" }>;
+
 /** What the threads of one program share, beside their memory and their kernel. */
 export interface ThreadsSpec {
   /** Of `SharedHandles`. */

@@ -34,6 +34,12 @@ export class Views implements ChangeObserver {
     return this.#posters.size === 0;
   }
 
+  /** Has anybody else something leased that a change of names would end? */
+  hasLeasesBeside(view: ClientView): boolean {
+    for (const poster of this.#posters) if (poster.view !== view && poster.view.hasLeases) return true;
+    return false;
+  }
+
   /** All that was posted before now is done: before anybody's call is. */
   drain(): void {
     for (const poster of this.#posters) if (poster.view.ring.isBehind) this.#perform(poster);

@@ -7,6 +7,7 @@ import type { Credentials } from "./credentials.ts";
 import type { Dentry, HeldFile, Tree } from "./dentry.ts";
 import { DirectoryFile } from "./directory-file.ts";
 import { Mount } from "./mount.ts";
+import { PLAIN } from "./open-options.ts";
 import { Follow, PathWalk } from "./path-walk.ts";
 
 export interface MountSource {
@@ -44,18 +45,7 @@ function dentryAt(tree: Tree, names: readonly string[]): Dentry | undefined {
 
 const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0 };
 const MOUNT_POINT_MODE = 0o755;
-const CREATED: OpenOptions = {
-  read: false,
-  write: true,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: true,
-  followLast: false,
-  mode: 0,
-};
+const CREATED: OpenOptions = { ...PLAIN, write: true, nonblock: true, followLast: false };
 
 export class MountTable {
   readonly root: Mount;

@@ -12,6 +12,7 @@ import type { Failure, Stat, TimeChange } from "../../../shim/abi/system.ts";
 import type { MovedHostFile } from "../../core/kernel/moved-files.ts";
 import type { Dentry, HeldFile, MountFlags, Tree } from "../../core/vfs/dentry.ts";
 import { LockTable } from "../../core/vfs/lock-table.ts";
+import { PLAIN } from "../../core/vfs/open-options.ts";
 import { realtimeNs } from "../clocks.ts";
 import { HostDentry } from "./host-dentry.ts";
 import { HostDescriptors, identityOf } from "./host-descriptors.ts";
@@ -34,14 +35,6 @@ export interface HostTreeOptions {
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND } = constants;
-const NOT_OPENED = {
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  followLast: true,
-  mode: 0,
-};
 
 /** Owner of what belongs to others on the host. */
 const NOBODY = 65_534;
@@ -135,7 +128,7 @@ export class HostTree implements Tree {
     const { held, status, position, credentials } = file;
     const access = !status.write ? O_RDONLY : status.read ? O_RDWR : O_WRONLY;
     const own = reopenHeld(held, access | (status.append ? O_APPEND : 0));
-    const options = { ...NOT_OPENED, ...status };
+    const options = { ...PLAIN, ...status };
     return new HostFile(
       own,
       status.append && this.descriptors.isExact,

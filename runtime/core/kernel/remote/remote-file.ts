@@ -25,8 +25,14 @@ export abstract class RemoteHandle extends FileBase {
     this.type = type;
   }
 
+  /** What the kernel, or another thread of the program, says of it. */
+  adoptStatus(append: boolean, nonblock: boolean): void {
+    this.append = append;
+    this.nonblock = nonblock;
+  }
+
   override setStatus(append: boolean, nonblock: boolean): number {
-    super.setStatus(append, nonblock);
+    this.adoptStatus(append, nonblock);
     return this.call(
       Operation.setStatus,
       (append ? CallFlag.append : 0) | (nonblock ? CallFlag.nonblock : 0),
@@ -90,7 +96,43 @@ export abstract class RemoteHandle extends FileBase {
     mailbox.reals[Real.offset] = offset;
     return this.call(Operation.write, flags);
   }
+
+  /** Of a write, as much as goes at once. */
+  protected writePart(part: Uint8Array, offset: number): number {
+    return this.callWrite(part, offset, 0);
+  }
+
+  /**
+   * In one call where it fits into one: so what is appended stays in one piece.
+   * @param offset `NO_OFFSET`: where the kernel says that it stands
+   */
+  protected transfer(way: "read" | "write", buffer: Uint8Array, offset: number): number {
+    let done = 0;
+    do {
+      const part = done === 0 ? buffer : buffer.subarray(done);
+      const at = offset === NO_OFFSET ? NO_OFFSET : offset + done;
+      const count = way === "read" ? this.callRead(part, at, 0) : this.writePart(part, at);
+      if (count < 0) return done > 0 ? done : count;
+      done += count;
+      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
+    } while (done < buffer.length);
+    return done;
+  }
+
+  /** By the kernel, which has the position, or the size. */
+  protected callSeek(offset: number, whence: Whence): number {
+    const { reals } = this.connection.mailbox;
+    reals[Real.offset] = offset;
+    const answer = this.call(Operation.seek, WHENCE_FLAGS[whence]);
+    return answer < 0 ? answer : reals[Real.offset]!;
+  }
+
+  protected callReadableBytes(): number {
+    return this.call(Operation.readableBytes, 0) < 0 ? 0 : this.connection.mailbox.reals[Real.length]!;
+  }
 }
+
+const WHENCE_FLAGS = { set: 0, current: CallFlag.current, end: CallFlag.end } as const;
 
 export class RemoteFile extends RemoteHandle {
   protected position: number;
@@ -109,15 +151,7 @@ export class RemoteFile extends RemoteHandle {
   }
 
   readAt(target: Uint8Array, offset: number): number {
-    let done = 0;
-    do {
-      const part = done === 0 ? target : target.subarray(done);
-      const count = this.callRead(part, offset + done, 0);
-      if (count < 0) return done > 0 ? done : count;
-      done += count;
-      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
-    } while (done < target.length);
-    return done;
+    return this.transfer("read", target, offset);
   }
 
   write(source: Uint8Array): number {
@@ -126,32 +160,15 @@ export class RemoteFile extends RemoteHandle {
     return count;
   }
 
-  /** One call where it fits into one: so that what is appended stays in one piece. */
   writeAt(source: Uint8Array, offset: number): number {
-    let done = 0;
-    do {
-      const part = done === 0 ? source : source.subarray(done);
-      const count = this.writePart(part, offset + done);
-      if (count < 0) return done > 0 ? done : count;
-      done += count;
-      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
-    } while (done < source.length);
-    return done;
-  }
-
-  /** As much as goes at once. */
-  protected writePart(part: Uint8Array, offset: number): number {
-    return this.callWrite(part, offset, 0);
+    return this.transfer("write", source, offset);
   }
 
   seek(offset: number, whence: Whence): number {
     if (whence === "end") {
-      const { reals } = this.connection.mailbox;
-      reals[Real.offset] = offset;
-      const answer = this.call(Operation.seek, CallFlag.end);
-      if (answer < 0) return answer;
-      this.position = reals[Real.offset]!;
-      return this.position;
+      const end = this.callSeek(offset, whence);
+      if (end >= 0) this.position = end;
+      return end;
     }
     const position = whence === "set" ? offset : this.position + offset;
     if (position < 0) return -Errno.EINVAL;
@@ -161,10 +178,7 @@ export class RemoteFile extends RemoteHandle {
   }
 
   readableBytes(): number {
-    const { reals } = this.connection.mailbox;
-    reals[Real.offset] = 0;
-    if (this.call(Operation.seek, CallFlag.end) < 0) return 0;
-    return Math.max(0, reals[Real.offset]! - this.position);
+    return Math.max(0, this.callSeek(0, "end") - this.position);
   }
 }
 
@@ -211,11 +225,7 @@ export class RemoteStream extends RemoteHandle {
   }
 
   seek(offset: number, whence: Whence): number {
-    const { reals } = this.connection.mailbox;
-    reals[Real.offset] = offset;
-    const flags = whence === "end" ? CallFlag.end : whence === "current" ? CallFlag.current : 0;
-    const answer = this.call(Operation.seek, flags);
-    return answer < 0 ? answer : reals[Real.offset]!;
+    return this.callSeek(offset, whence);
   }
 
   override readiness(wanted: Readiness): Readiness {
@@ -224,6 +234,6 @@ export class RemoteStream extends RemoteHandle {
   }
 
   readableBytes(): number {
-    return this.call(Operation.readableBytes, 0) < 0 ? 0 : this.connection.mailbox.reals[Real.length]!;
+    return this.callReadableBytes();
   }
 }

@@ -12,8 +12,7 @@ import {
   type Whence,
 } from "../../../../shim/abi/system.ts";
 import { assert } from "../../error.ts";
-import { TRANSFER_BYTES_MAX } from "../../ipc/mailbox.ts";
-import { CallFlag, NO_OFFSET, Operation, Real } from "../protocol.ts";
+import { NO_OFFSET } from "../protocol.ts";
 import type { ThreadsSpec } from "../spec.ts";
 import { appends, type Connection, typeOf } from "./connection.ts";
 import { RemoteDirectory } from "./remote-directory.ts";
@@ -27,49 +26,19 @@ const WAIT_MS_FIRST = 0.05;
 const WAIT_MS_MAX = 4;
 
 class SharedRegularFile extends RemoteFile implements SharedFile {
-  adoptStatus(append: boolean, nonblock: boolean): void {
-    this.append = append;
-    this.nonblock = nonblock;
-  }
-
   override read(target: Uint8Array): number {
-    let done = 0;
-    do {
-      const part = done === 0 ? target : target.subarray(done);
-      const count = this.callRead(part, NO_OFFSET, 0);
-      if (count < 0) return done > 0 ? done : count;
-      done += count;
-      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
-    } while (done < target.length);
-    return done;
+    return this.transfer("read", target, NO_OFFSET);
   }
-
-  /** What fits into one call is appended in one piece. */
   override write(source: Uint8Array): number {
-    let done = 0;
-    do {
-      const part = done === 0 ? source : source.subarray(done);
-      const count = this.callWrite(part, NO_OFFSET, 0);
-      if (count < 0) return done > 0 ? done : count;
-      done += count;
-      if (count < Math.min(part.length, TRANSFER_BYTES_MAX)) break;
-    } while (done < source.length);
-    return done;
+    return this.transfer("write", source, NO_OFFSET);
   }
-
   override seek(offset: number, whence: Whence): number {
-    const { reals } = this.connection.mailbox;
-    reals[Real.offset] = offset;
-    const answer = this.call(Operation.seek, WHENCE_FLAGS[whence]);
-    return answer < 0 ? answer : reals[Real.offset]!;
+    return this.callSeek(offset, whence);
   }
-
   override readableBytes(): number {
-    return this.call(Operation.readableBytes, 0) < 0 ? 0 : this.connection.mailbox.reals[Real.length]!;
+    return this.callReadableBytes();
   }
 }
-
-const WHENCE_FLAGS = { set: 0, current: CallFlag.current, end: CallFlag.end } as const;
 
 export class SharedStream extends RemoteStream implements SharedFile {
   readonly #needsTime: boolean;
@@ -78,11 +47,6 @@ export class SharedStream extends RemoteStream implements SharedFile {
   constructor(connection: Connection, handle: number, type: FileType, needsTime = false) {
     super(connection, handle, type);
     this.#needsTime = needsTime;
-  }
-
-  adoptStatus(append: boolean, nonblock: boolean): void {
-    this.append = append;
-    this.nonblock = nonblock;
   }
 
   /** What is closed is ready: to answer EBADF. */
@@ -98,11 +62,6 @@ export class SharedStream extends RemoteStream implements SharedFile {
 }
 
 export class SharedDirectory extends RemoteDirectory implements SharedFile {
-  adoptStatus(append: boolean, nonblock: boolean): void {
-    this.append = append;
-    this.nonblock = nonblock;
-  }
-
   protected override opened(handle: number, nonblock: boolean): OpenFile {
     const { connection } = this;
     const file = makeFile(connection, handle, typeOf(connection.mailbox));
