@@ -35,6 +35,8 @@ export interface Seat {
   readonly budget: MemoryBudget | undefined;
   /** What its mailbox is charged to. */
   readonly account: MemoryAccount | undefined;
+  /** Where shared memory comes; a part of its place, and so given away when a thread gets that. */
+  readonly port: MessagePort | undefined;
 }
 
 /** Of a seat: what doesn't go without saying. */
@@ -47,6 +49,8 @@ export interface SeatOptions {
   budget?: MemoryBudget | undefined;
 }
 
+const MAILBOXES_MAX = 16;
+
 type Done = Extract<KernelAnswer, { kind: "done" }>;
 /** Told when the kernel's thread has ended, and the files that were there are lost. */
 export type LossListener = (loss: WpodError) => void;
@@ -55,6 +59,8 @@ export type LossListener = (loss: WpodError) => void;
 export class KernelHost implements AsyncDisposable {
   readonly #layers = new Map<string, readonly LayerFiles[]>();
   readonly #ownBell = new Bell();
+  /** Of clients that have gone: V8 is in no hurry to collect shared memory, and a thousand of them are most of a gigabyte. */
+  readonly #mailboxes: SharedArrayBuffer[] = [];
   /** What belongs to one thread, and goes with it. */
   #gate = Gate.create(CLIENTS_MAX);
   #pending = new Map<number, PromiseWithResolvers<Done>>();
@@ -118,10 +124,10 @@ export class KernelHost implements AsyncDisposable {
       this.#freeClients.push(client);
       throw memoryLimit(budget!, "the way from a thread to the kernel", mailboxBytes);
     }
-    const mailbox = Mailbox.create(mailboxBytes).buffer;
+    const mailbox = this.#takeMailbox(mailboxBytes);
     const gate = this.#gate.buffer;
     const place = { kind: "kernel", gate, client, mailbox, layers: [], arenas: undefined } as const;
-    return { client, place, budget, account };
+    return { client, place, budget, account, port: undefined };
   }
 
   /** A seat for a program that isn't there yet: it may ask as soon as it runs. @throws WpodError LIMIT_REACHED, MEMORY_LIMIT */
@@ -145,11 +151,11 @@ export class KernelHost implements AsyncDisposable {
     try {
       await this.#ask(request, undefined, port1);
     } catch (error) {
-      port2.close();
-      this.#giveBack(reserved);
+      this.#giveBack({ ...reserved, port: port2 });
       throw error;
     }
-    return { ...reserved, place: { ...place, layers: this.#layers.get(key) ?? [], arenas: port2 } };
+    const layers = this.#layers.get(key) ?? [];
+    return { ...reserved, place: { ...place, layers, arenas: port2 }, port: port2 };
   }
 
   /**
@@ -218,6 +224,16 @@ export class KernelHost implements AsyncDisposable {
       if (this.#isHere(seat)) throw error;
     }
     this.#giveBack(seat);
+    if (this.#mailboxes.length < MAILBOXES_MAX) this.#mailboxes.push(seat.place.mailbox);
+  }
+
+  #takeMailbox(sizeBytes: number): SharedArrayBuffer {
+    const index = this.#mailboxes.findIndex(({ byteLength }) => byteLength === sizeBytes);
+    const [known] = index < 0 ? [] : this.#mailboxes.splice(index, 1);
+    if (known === undefined) return Mailbox.create(sizeBytes).buffer;
+    // Nothing of one client is there for another.
+    new Uint8Array(known).fill(0);
+    return known;
   }
 
   /** It belongs to the thread that is there now. */
@@ -227,6 +243,8 @@ export class KernelHost implements AsyncDisposable {
 
   #giveBack(seat: Seat): void {
     seat.account?.close();
+    // Nothing, where a thread has got it.
+    seat.port?.close();
     if (this.#isHere(seat)) this.#freeClients.push(seat.client);
   }
 

@@ -38,10 +38,30 @@ const kernel = new Kernel(gate, (client, id, memory) => {
 const control = new KernelControl(kernel, treeServices, openKernelStreams);
 kernel.onMessages(CONTROL_CLIENT, readMessages);
 
-// It never goes back to its event loop: a client is answered sooner, and nothing here waits for events.
-for (;;) {
-  const seen = gate.now();
-  if (!kernel.serve()) gate.sleep(seen, Infinity);
+/** Ports that were closed since the event loop had its turn: until then they are there, with all that was sent to them. */
+let closedCount = 0;
+/** Even when there is always something to do. */
+const CLOSED_COUNT_MAX = 64;
+run();
+
+/** A client is answered sooner without the event loop, and nothing here waits for events: it has its turn only to clear away. */
+function run(): void {
+  for (;;) {
+    const seen = gate.now();
+    const isIdle = !kernel.serve();
+    if (closedCount > (isIdle ? 0 : CLOSED_COUNT_MAX)) {
+      closedCount = 0;
+      setImmediate(run);
+      return;
+    }
+    if (isIdle) gate.sleep(seen, Infinity);
+  }
+}
+
+function closePort(source: MessagePort | undefined): void {
+  if (source === undefined) return;
+  source.close();
+  closedCount++;
 }
 
 function readMessages(): void {
@@ -69,8 +89,9 @@ function read({ id, request, port: source }: NumberedRequest<MessagePort>): void
     // It has done most of what it ever does. Before the answer: the process may end with that.
     if (request.kind === "close-tree") keepCode?.();
     answer(id, given);
-    if (request.kind === "detach") {
-      ports.get(request.client)?.close();
+    const isOut = request.kind === "detach" || (request.kind === "attach" && given.kind === "refused");
+    if (isOut) {
+      closePort(ports.get(request.client));
       ports.delete(request.client);
     }
   }
@@ -91,7 +112,7 @@ function forget(client: number): void {
   takeOver(program);
   if (!expected.has(client)) return;
   expected.delete(client);
-  program.source.close();
+  closePort(program.source);
   answer(program.id, {
     kind: "refused",
     code: "CONTAINER_STATE",

@@ -27,7 +27,9 @@ async function runTests(args: string[]): Promise<Verdict> {
     return judgeRun([], [`the build: ${error instanceof Error ? error.message : error}`], undefined);
   }
 
-  const { filter, options } = parseCLI(["vitest", "run", ...rest]);
+  const { filter, options: given } = parseCLI(["vitest", "run", ...rest]);
+  // `--reporter` would be in place of all of them.
+  const { reporter = "default", ...options } = given as typeof given & { reporter?: string | string[] };
   const outcomes: TestOutcome[] = [];
   const broken: string[] = [];
   const collector = {
@@ -49,7 +51,7 @@ async function runTests(args: string[]): Promise<Verdict> {
     root,
     watch: false,
     run: true,
-    reporters: [...[options.reporters ?? "default"].flat(), collector],
+    reporters: [...[reporter].flat(), collector],
   });
   await vitest.close();
   return judgeRun(outcomes, broken, skipsAllowed());

@@ -12,6 +12,7 @@ import { cutFolder, folderAfter, RecordedFolder } from "./recorded-folder.ts";
 
 const isLong = process.env.WPOD_TEST_LONG === "1";
 const RUNS = isLong ? 300 : 12;
+const TIMEOUT_MS = isLong ? 600_000 : 30_000;
 
 interface Moment {
   /** Steps of the folder that were done when it was so. */
@@ -55,7 +56,7 @@ function expectMoment(
   return found;
 }
 
-describe("a run that was killed", () => {
+describe("a run that was killed", { timeout: TIMEOUT_MS }, () => {
   test("at any byte of what it wrote leaves a state that was", () => {
     fc.assert(
       fc.property(
