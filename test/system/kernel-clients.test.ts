@@ -1,4 +1,5 @@
 /** Threads that are clients of a kernel in a thread of its own, and that end, stop or send whatever they like. */
+
 import { once } from "node:events";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,6 +13,7 @@ import type { RemoteStream } from "../../runtime/core/kernel/remote/remote-file.
 import { openRemotePipe } from "../../runtime/core/kernel/remote/remote-pipe.ts";
 import type { FilesSpec } from "../../runtime/core/kernel/spec.ts";
 import { StreamFile } from "../../runtime/core/kernel/stream.ts";
+import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenOptions } from "../../shim/abi/system.ts";
 import type { PipeReport, WatchReport } from "../fixtures/kernel-client/client-data.ts";
@@ -37,18 +39,7 @@ const FILES: FilesSpec = {
   diskBytesMax: 256 * 1024 * 1024,
   inodesMax: 10_000,
 };
-const CREATE: OpenOptions = {
-  read: true,
-  write: true,
-  append: false,
-  create: true,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o644,
-};
+const CREATE: OpenOptions = { ...PLAIN, read: true, write: true, create: true, mode: 0o644 };
 
 let kernel: KernelHost;
 let threads: ClientThreads;

@@ -1,4 +1,5 @@
 /** Eight threads on one tree at the same time: each checks what it can check, and afterwards everything has to fit together. */
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Bell } from "../../runtime/core/ipc/bell.ts";
 import { Gate } from "../../runtime/core/ipc/gate.ts";
@@ -7,6 +8,7 @@ import { NULL_SINK } from "../../runtime/core/kernel/buffer-stream.ts";
 import { Connection } from "../../runtime/core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../../runtime/core/kernel/remote/remote-directory.ts";
 import { StreamFile } from "../../runtime/core/kernel/stream.ts";
+import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../shim/abi/system.ts";
 import { CLIENT_PROCESS, ClientThreads } from "../fixtures/kernel-client/client-thread.ts";
@@ -15,18 +17,7 @@ import { RECORD_HEADER_BYTES, STABLE_NAMES, type StressReport } from "../fixture
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const CLIENTS = 8;
 const ROUNDS = LONG ? 20_000 : 400;
-const CREATE: OpenOptions = {
-  read: true,
-  write: true,
-  append: false,
-  create: true,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o666,
-};
+const CREATE: OpenOptions = { ...PLAIN, read: true, write: true, create: true, mode: 0o666 };
 
 let kernel: KernelHost;
 let threads: ClientThreads;

@@ -1,4 +1,5 @@
 /** What is posted can't fail: a write that leaves a gap is charged for it, so on a file system that is nearly full it is asked about. */
+
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Bell } from "../../runtime/core/ipc/bell.ts";
 import { Gate } from "../../runtime/core/ipc/gate.ts";
@@ -7,24 +8,14 @@ import { NULL_SINK } from "../../runtime/core/kernel/buffer-stream.ts";
 import { CachedDirectory } from "../../runtime/core/kernel/remote/cached-directory.ts";
 import { Connection } from "../../runtime/core/kernel/remote/connection.ts";
 import { StreamFile } from "../../runtime/core/kernel/stream.ts";
+import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
 import { Errno } from "../../shim/abi/errno.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../shim/abi/system.ts";
 import { CLIENT_PROCESS } from "../fixtures/kernel-client/client-thread.ts";
 
 const DISK_BYTES = 1024 * 1024;
-const OPEN: OpenOptions = {
-  read: true,
-  write: true,
-  append: false,
-  create: true,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o644,
-};
+const OPEN: OpenOptions = { ...PLAIN, read: true, write: true, create: true, mode: 0o644 };
 
 let kernel: KernelHost;
 let treeNumber = 0;

@@ -2,6 +2,7 @@
  * Four containers with one volume, whose programs are ended at random points: what is in the volume then is what they did, and
  * no space is lost.
  */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import type { FilesSpec, ProcessSpec } from "../../runtime/core/kernel/spec.ts";
 import { FileSystem } from "../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../runtime/core/vfs/mount-table.ts";
+import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
 import { rootThrough } from "../../runtime/engine/live-files.ts";
 import { openLayerDirectory } from "../../runtime/node/layerdir/layer-directory.ts";
@@ -29,18 +31,7 @@ const ROOT = { uid: 0, gid: 0, groups: [], umask: 0 };
 /** `/` is the volume. */
 const PROCESS: ProcessSpec = { ...CLIENT_PROCESS, preopens: [{ name: "/", path: "/volume" }] };
 
-const OPEN: OpenOptions = {
-  read: true,
-  write: false,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: false,
-  mode: 0o644,
-};
+const OPEN: OpenOptions = { ...PLAIN, read: true, followLast: false, mode: 0o644 };
 
 let scratch: string;
 let folder: string;

@@ -1,9 +1,11 @@
 /** Eight clients of one kernel do whatever comes, in turn, on the same files: each answer, and the tree, are a model's. */
+
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ContainerTree } from "../../../../runtime/core/kernel/container-tree.ts";
 import { FileSystem, type Layer } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { PLAIN } from "../../../../runtime/core/vfs/open-options.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../../../shim/abi/system.ts";
 import { KernelHere } from "../../../fixtures/kernel-here.ts";
@@ -18,18 +20,7 @@ import { makeLayer } from "../vfs/layer-fixture.ts";
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const CLIENTS = 8;
 const SUPERUSER = { uid: 0, gid: 0, groups: [], umask: 0 };
-const PLAIN: OpenOptions = {
-  read: true,
-  write: true,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o666,
-};
+const OPENED: OpenOptions = { ...PLAIN, read: true, write: true, mode: 0o666 };
 /** Few names: clients are to meet. */
 const PATHS = ["a", "b", "c", "d", "d/a", "d/b", "e", "e/a", "d/e", "d/e/a"];
 const NOTHING_MADE: ModelOpenOptions = {
@@ -198,7 +189,7 @@ class Client {
     // A directory can be opened to be read: that is for lists.
     if (!options.write && typeof found !== "number" && found.kind === "directory") return;
     const expected = model.open(path, options);
-    const file = this.#root.openAt(path, { ...PLAIN, ...options });
+    const file = this.#root.openAt(path, { ...OPENED, ...options });
     expect(isFailure(file) ? file : 0).toBe(typeof expected === "number" ? expected : 0);
     if (!isFailure(file) && typeof expected !== "number") this.#slots.push({ file, open: expected });
   }
@@ -246,7 +237,7 @@ class Client {
   #beginList(path: string): void {
     this.#endList();
     const expected = this.#model.list(path);
-    const file = this.#root.openAt(path, { ...PLAIN, write: false, directory: true });
+    const file = this.#root.openAt(path, { ...OPENED, write: false, directory: true });
     expect(isFailure(file) ? file : 0).toBe(typeof expected === "number" ? expected : 0);
     if (isFailure(file) || typeof expected === "number") return;
     this.#listing = { file, model: expected, cookie: 0, names: [] };

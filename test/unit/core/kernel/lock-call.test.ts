@@ -6,6 +6,7 @@ import { openPipe } from "../../../../runtime/core/kernel/pipe.ts";
 import { openPipeFor } from "../../../../runtime/core/kernel/pipe-call.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { PLAIN } from "../../../../runtime/core/vfs/open-options.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { isFailure, type OpenFile } from "../../../../shim/abi/system.ts";
 
@@ -23,18 +24,7 @@ function program(threadCount: number, fileCount: number, handlesMax = 100): Open
 
 function open(): OpenFile {
   const root = table.openRoot({ uid: 0, gid: 0, groups: [], umask: 0 });
-  const file = root.openAt("file", {
-    read: true,
-    write: false,
-    append: false,
-    create: false,
-    exclusive: false,
-    truncate: false,
-    directory: false,
-    nonblock: false,
-    followLast: true,
-    mode: 0,
-  });
+  const file = root.openAt("file", { ...PLAIN, read: true });
   if (isFailure(file)) throw new Error(`open: ${file}`);
   return file;
 }

@@ -1,28 +1,19 @@
 /** Advisory locks of clients of one kernel, and of a program that has its files for itself. */
+
 import { beforeEach, describe, expect, test } from "vitest";
 import { LOCK_KINDS } from "../../../../runtime/core/kernel/lock-call.ts";
 import { CallFlag, Operation, Place } from "../../../../runtime/core/kernel/protocol.ts";
 import type { RemoteFile } from "../../../../runtime/core/kernel/remote/remote-file.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { PLAIN } from "../../../../runtime/core/vfs/open-options.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { isFailure, type OpenFile, type OpenOptions } from "../../../../shim/abi/system.ts";
 import { type Joined, KernelHere } from "../../../fixtures/kernel-here.ts";
 import { makeLayer } from "../vfs/layer-fixture.ts";
 
 const SUPERUSER = { uid: 0, gid: 0, groups: [], umask: 0 };
-const READ: OpenOptions = {
-  read: true,
-  write: false,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o644,
-};
+const READ: OpenOptions = { ...PLAIN, read: true, mode: 0o644 };
 
 let here: KernelHere;
 let fileSystem: FileSystem;

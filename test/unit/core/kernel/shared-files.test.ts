@@ -11,6 +11,7 @@ import { RingSink, RingSource } from "../../../../runtime/core/kernel/ring-strea
 import { KernelStreamFile } from "../../../../runtime/core/kernel/stream.ts";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { PLAIN } from "../../../../runtime/core/vfs/open-options.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, Readiness } from "../../../../shim/abi/system.ts";
@@ -18,18 +19,7 @@ import { KernelHere } from "../../../fixtures/kernel-here.ts";
 import { threadsHere } from "../../../fixtures/threads-here.ts";
 
 const ROOT = { uid: 0, gid: 0, groups: [], umask: 0o022 };
-const CREATE: OpenOptions = {
-  read: true,
-  write: true,
-  append: false,
-  create: true,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o666,
-};
+const CREATE: OpenOptions = { ...PLAIN, read: true, write: true, create: true, mode: 0o666 };
 
 /** A program of two threads at a kernel that both have in their own thread. */
 function program(handlesMax = 64) {

@@ -1,19 +1,9 @@
 /** Looks at a tree through an open directory, as a guest would. */
+import { PLAIN } from "../../../../runtime/core/vfs/open-options.ts";
 import { FileType } from "../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../../../shim/abi/system.ts";
 
-export const READ: OpenOptions = {
-  read: true,
-  write: false,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o644,
-};
+export const READ: OpenOptions = { ...PLAIN, read: true, mode: 0o644 };
 
 export function openPath(root: OpenFile, path: string, options: Partial<OpenOptions> = {}): OpenFile {
   const opened = root.openAt(path, { ...READ, ...options });

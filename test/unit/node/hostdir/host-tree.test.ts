@@ -1,4 +1,5 @@
 /** A directory of the host, attacked from within by a guest and changed from outside by others. */
+
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
@@ -22,23 +23,13 @@ import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FileSystem } from "../../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../../runtime/core/vfs/mount-table.ts";
+import { PLAIN } from "../../../../runtime/core/vfs/open-options.ts";
 import { type HostTree, openHostTree } from "../../../../runtime/node/hostdir/host-tree.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import type { Failure, OpenFile, OpenOptions, Stat } from "../../../../shim/abi/system.ts";
 
 const SUPERUSER = { uid: 0, gid: 0, groups: [], umask: 0 };
-const READ: OpenOptions = {
-  read: true,
-  write: false,
-  append: false,
-  create: false,
-  exclusive: false,
-  truncate: false,
-  directory: false,
-  nonblock: false,
-  followLast: true,
-  mode: 0o644,
-};
+const READ: OpenOptions = { ...PLAIN, read: true, mode: 0o644 };
 const DIRECTORY = { ...READ, directory: true };
 const CREATE = { ...READ, write: true, create: true };
 const KEEP = { kind: "keep" } as const;
