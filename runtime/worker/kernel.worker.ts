@@ -42,6 +42,8 @@ kernel.onMessages(CONTROL_CLIENT, readMessages);
 let closedCount = 0;
 /** Even when there is always something to do. */
 const CLOSED_COUNT_MAX = 64;
+/** A thread that has had nothing to do for so long keeps no memory for the next files. */
+const SPARE_MEMORY_MS = 2000;
 run();
 
 /** A client is answered sooner without the event loop, and nothing here waits for events: it has its turn only to clear away. */
@@ -54,7 +56,9 @@ function run(): void {
       setImmediate(run);
       return;
     }
-    if (isIdle) gate.sleep(seen, Infinity);
+    if (!isIdle) continue;
+    const isRung = gate.sleep(seen, kernel.hasSpareMemory ? SPARE_MEMORY_MS : Infinity);
+    if (!isRung) kernel.giveSpareMemory();
   }
 }
 

@@ -62,10 +62,11 @@ export class Gate {
     return Atomics.load(this.#slots, BELL);
   }
 
-  /** Kernel's end: sleeps unless the bell was rung since `seen`. */
-  sleep(seen: number, timeoutMs: number): void {
+  /** Kernel's end: sleeps unless the bell was rung since `seen`. False when nobody rang in that time. */
+  sleep(seen: number, timeoutMs: number): boolean {
     Atomics.store(this.#slots, SLEEPING, 1);
-    Atomics.wait(this.#slots, BELL, seen, timeoutMs);
+    const isRung = Atomics.wait(this.#slots, BELL, seen, timeoutMs) !== "timed-out";
     Atomics.store(this.#slots, SLEEPING, 0);
+    return isRung;
   }
 }

@@ -8,6 +8,11 @@ import type { ChunkMemory } from "../vfs/chunk-memory.ts";
 
 /** Of one arena; it goes to a client once. */
 const SLOT_COUNT = 64;
+/**
+ * Arenas that are kept for the next files: the first touch of a page costs the host several times what it takes to clear one that was
+ * used. As much as one file system has in memory.
+ */
+const SPARE_COUNT_MAX = 4;
 /** As many as the module of `memory-copier.ts` says. */
 const ARENA_PAGES = (SLOT_COUNT * CHUNK_BYTES) / 65_536;
 
@@ -17,8 +22,6 @@ interface Arena {
   readonly free: number[];
   /** By slot: clients that know of it, a bit each. */
   readonly watchers: Int32Array;
-  /** By slot: it was used before, and is not zero. */
-  readonly isUsed: Uint8Array;
 }
 
 /** Where a chunk is in shared memory. */
@@ -33,6 +36,7 @@ export class ArenaMemory implements ChunkMemory {
   readonly #expire: (watchers: number) => void;
   #open: Arena | undefined = undefined;
   #nextId = 0;
+  #spareCount = 0;
 
   /** @param expire has the views of these clients expire */
   constructor(expire: (watchers: number) => void) {
@@ -43,10 +47,9 @@ export class ArenaMemory implements ChunkMemory {
   take(sizeBytes: number): Uint8Array {
     if (sizeBytes !== CHUNK_BYTES) return new Uint8Array(sizeBytes);
     const arena = this.#withRoom();
+    if (arena.free.length === SLOT_COUNT) this.#spareCount--;
     const slot = arena.free.pop()!;
     const bytes = new Uint8Array(arena.memory.buffer, slot * CHUNK_BYTES, CHUNK_BYTES);
-    if (arena.isUsed[slot] === 1) bytes.fill(0);
-    arena.isUsed[slot] = 1;
     return bytes;
   }
 
@@ -62,10 +65,10 @@ export class ArenaMemory implements ChunkMemory {
       memory: new WebAssembly.Memory({ initial: ARENA_PAGES, maximum: ARENA_PAGES, shared: true }),
       free: Array.from({ length: SLOT_COUNT }, (_, index) => SLOT_COUNT - 1 - index),
       watchers: new Int32Array(SLOT_COUNT),
-      isUsed: new Uint8Array(SLOT_COUNT),
     };
     this.#arenas.set(arena.memory.buffer, arena);
     this.#open = arena;
+    this.#spareCount++;
     return arena;
   }
 
@@ -80,8 +83,23 @@ export class ArenaMemory implements ChunkMemory {
       this.#expire(watchers);
     }
     arena.free.push(slot);
-    // One is kept for the next file; the memory of others goes back when their clients have gone, too.
-    if (arena.free.length === SLOT_COUNT && arena !== this.#open) this.#arenas.delete(arena.memory.buffer);
+    if (arena.free.length === SLOT_COUNT && ++this.#spareCount > SPARE_COUNT_MAX) this.#drop(arena);
+  }
+
+  #drop(arena: Arena): void {
+    this.#spareCount--;
+    this.#arenas.delete(arena.memory.buffer);
+    if (arena === this.#open) this.#open = undefined;
+  }
+
+  /** Arenas that nothing is in. */
+  get spareCount(): number {
+    return this.#spareCount;
+  }
+
+  /** Lets go of those; their memory is the host's again when their clients have gone, too. */
+  trim(): void {
+    for (const arena of this.#arenas.values()) if (arena.free.length === SLOT_COUNT) this.#drop(arena);
   }
 
   /** Where a client may read these bytes, from now on until its view expires. Undefined: nowhere. */

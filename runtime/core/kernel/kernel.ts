@@ -123,7 +123,7 @@ export class Kernel {
     this.#clients[client] = undefined;
   }
 
-  /** Serves each client that knocked, once. False when none had. */
+  /** Serves each client that knocked, once; if none had, does what was posted meanwhile. False when there was nothing. */
   serve(): boolean {
     let served = false;
     for (let index = 0; index < this.#gate.slotCount; index++) {
@@ -135,12 +135,17 @@ export class Kernel {
         served = true;
       }
     }
-    return served;
+    // Who posts on knocks again only when there is much: this thread needn't sleep until then.
+    return served || this.#views.drain();
   }
 
-  /** Does what was posted and not asked about. */
-  drain(): void {
-    this.#views.drain();
+  /** It has memory for what comes next, which nobody needs if nothing comes. */
+  get hasSpareMemory(): boolean {
+    return this.#memory.spareCount > 0;
+  }
+
+  giveSpareMemory(): void {
+    this.#memory.trim();
   }
 
   #serveClient(client: number): void {

@@ -40,9 +40,15 @@ export class Views implements ChangeObserver {
     return false;
   }
 
-  /** All that was posted before now is done: before anybody's call is. */
-  drain(): void {
-    for (const poster of this.#posters) if (poster.view.ring.isBehind) this.#perform(poster);
+  /** All that was posted before now is done: before anybody's call is. False when nothing was. */
+  drain(): boolean {
+    let wasBehind = false;
+    for (const poster of this.#posters) {
+      if (!poster.view.ring.isBehind) continue;
+      wasBehind = true;
+      this.#perform(poster);
+    }
+    return wasBehind;
   }
 
   #perform(poster: Poster): void {

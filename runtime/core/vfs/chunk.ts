@@ -13,7 +13,7 @@ export interface Piece {
 }
 
 export interface Chunk {
-  /** Behind `extent` they are zero. Shorter than `extent`: not in memory. Belongs to the chunk, or is a part of a larger buffer that nobody writes to. */
+  /** Behind `extent` is whatever the memory held before: nobody reads it. Shorter than `extent`: not in memory. Belongs to the chunk, or is a part of a larger buffer that nobody writes to. */
   bytes: Uint8Array;
   /** Bytes that were written, from the start of the chunk to the last one. */
   extent: number;

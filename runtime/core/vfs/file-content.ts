@@ -162,6 +162,8 @@ export class FileContent {
           return failure;
         }
       }
+      // What a hole was until now is read from now on.
+      if (inChunk > chunk.extent) chunk.bytes.fill(0, chunk.extent, inChunk);
       if (end > chunk.extent) chunk.extent = end;
     }
     copy(source, from, count, chunk.bytes, inChunk);
@@ -254,7 +256,6 @@ export class FileContent {
       return;
     }
     if (keptBytes < chunk.extent) {
-      chunk.bytes.fill(0, keptBytes, chunk.extent);
       chunk.extent = keptBytes;
       const pieces = clipPieces(chunk.pieces, keptBytes);
       if (this.#space.pages === undefined) chunk.pieces = pieces;

@@ -11,16 +11,19 @@ import { type ChunkMemory, OWN_MEMORY } from "./chunk-memory.ts";
 
 /** Where chunks are that aren't in memory. Answers are 0, or a negative `Errno`. */
 export interface ChunkStore {
-  /** Writes what is dirty, and leaves the chunk clean. */
-  put(chunk: Chunk): number;
+  /** Writes what is dirty, and leaves the chunks clean; those before one that fails, if it does. */
+  put(chunks: readonly Chunk[]): number;
   /** Fills the start of `target`, which is zeros, with what the pieces say. */
   fetch(chunk: Chunk, target: Uint8Array): number;
   /** The chunk has other pieces than before, or none: it was cut, is gone, or has come. */
   moved(chunk: Chunk, before: readonly Piece[]): void;
 }
 
-/** Whole buffers that are kept for the next chunk: a new one costs the zeroing of its pages, and a collection later. */
+/** Whole buffers that are kept for the next chunk: a new one costs the first touch of its pages, and a collection later. */
 const SPARE_COUNT_MAX = 4;
+/** What goes to the store at a time, and how many chunks are looked at for that. */
+const BATCH_BYTES = 64 * 1024;
+const BATCH_LOOKS_MAX = 256;
 /** So much is always there to work with, also when the container's memory is used up. */
 const WORKING_BYTES = 2 * CHUNK_BYTES;
 
@@ -62,11 +65,11 @@ export class PageCache {
     return this.#budget === undefined || wholeBytes <= WORKING_BYTES || this.#budget.fits(sizeBytes);
   }
 
-  /** A buffer of zeros. Counted when the chunk that gets it is `kept`. */
+  /** A buffer, whatever it held before. Counted when the chunk that gets it is `kept`. */
   allocate(sizeBytes: number): Uint8Array {
     if (sizeBytes === CHUNK_BYTES) {
       const spare = this.#spares.pop();
-      if (spare !== undefined) return spare.fill(0);
+      if (spare !== undefined) return spare;
     }
     return this.memory.take(sizeBytes);
   }
@@ -90,13 +93,27 @@ export class PageCache {
         continue;
       }
       if (chunk.dirtyTo > 0) {
-        const failure = this.#store.put(chunk);
+        const failure = this.#store.put(this.#outgoing(chunk, pinned));
         if (failure < 0) return failure;
       }
       // What came into its place from the end of the ring is looked at next.
       this.#evict(chunk);
     }
     return 0;
+  }
+
+  /** With a small chunk go others that will have to go next: one write for many files costs what one for one does. */
+  #outgoing(first: Chunk, pinned: Chunk | undefined): readonly Chunk[] {
+    const chunks = [first];
+    let sizeBytes = first.extent;
+    const last = Math.min(this.#hand + BATCH_LOOKS_MAX, this.#ring.length);
+    for (let index = this.#hand + 1; index < last && sizeBytes < BATCH_BYTES; index++) {
+      const chunk = this.#ring[index]!;
+      if (chunk.dirtyTo === 0 || chunk.isUsed || chunk === pinned) continue;
+      chunks.push(chunk);
+      sizeBytes += chunk.extent;
+    }
+    return chunks;
   }
 
   #evict(chunk: Chunk): void {
@@ -117,6 +134,7 @@ export class PageCache {
     if (failure < 0) return failure;
     const bytes = this.allocate(chunk.extent);
     if (!isOverwritten) {
+      bytes.fill(0);
       const unread = this.#store.fetch(chunk, bytes);
       if (unread < 0) {
         this.memory.give(bytes);
@@ -175,6 +193,6 @@ export class PageCache {
 
   /** What is dirty goes to the store; it stays in memory. */
   put(chunk: Chunk): number {
-    return chunk.dirtyTo === 0 ? 0 : this.#store.put(chunk);
+    return chunk.dirtyTo === 0 ? 0 : this.#store.put([chunk]);
   }
 }

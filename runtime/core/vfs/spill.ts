@@ -1,8 +1,9 @@
 /**
  * Contents that don't fit into memory, of a file system that nobody wants to keep: one file with a place for each chunk that
- * went out, made when the first one does. Nothing is synced, and a place is used again.
+ * went out, as large as the chunk is, made when the first one does. Nothing is synced, and a place is used again.
  */
 import type { Failure } from "../../../shim/abi/system.ts";
+import { BuddySpace, orderOf, type Place, placeBytes } from "./buddy-space.ts";
 import { CHUNK_BYTES, type Chunk, type Piece } from "./chunk.ts";
 import type { FileSystem } from "./file-system.ts";
 import type { Keeper } from "./keeper.ts";
@@ -22,8 +23,8 @@ export class Spill implements ChunkStore, Keeper {
   readonly #folder: StoreFolder;
   readonly #name: string;
   #file: StoreFile | undefined = undefined;
-  #placeCount = 0;
-  readonly #freePlaces: number[] = [];
+  #space: BuddySpace;
+  readonly #scratch = new Uint8Array(CHUNK_BYTES);
 
   /** @param nodes what the file system has already: some of it may be in the file, from another thread */
   constructor(
@@ -35,36 +36,85 @@ export class Spill implements ChunkStore, Keeper {
     this.#folder = folder;
     this.#name = name;
     this.pages = new PageCache(this, residentBytesMax, false);
-    const used = new Set<number>();
+    const used: Place[] = [];
     for (const { content } of nodes) {
-      for (const [, chunk] of content?.written() ?? [])
-        if (chunk.pieces.length > 0) used.add(placeOf(chunk.pieces)!);
+      for (const [, { pieces }] of content?.written() ?? [])
+        if (pieces.length > 0) used.push(placeOf(pieces)!);
     }
-    for (const place of used) this.#placeCount = Math.max(this.#placeCount, place + 1);
-    for (let place = 0; place < this.#placeCount; place++) if (!used.has(place)) this.#freePlaces.push(place);
-    if (used.size > 0) this.#file = folder.open(name);
+    this.#space = new BuddySpace(used);
+    if (used.length > 0) this.#file = folder.open(name);
     for (const { content } of nodes) content?.enterPages(this.pages);
     fileSystem.space.pages = this.pages;
     fileSystem.keeper = this;
   }
 
-  put(chunk: Chunk): number {
-    const opened = this.#file ?? this.#create();
-    if (typeof opened === "number") return opened;
-    const known = placeOf(chunk.pieces);
-    const place = known ?? this.#freePlaces.pop() ?? this.#placeCount++;
-    const offsetBytes = place * CHUNK_BYTES;
-    // Behind what it had there, somebody else's bytes may be.
-    const from = known === undefined ? 0 : Math.min(chunk.dirtyFrom, chunk.pieces[0]!.sizeBytes);
-    const to = known === undefined ? chunk.extent : chunk.dirtyTo;
-    const failure = opened.write(chunk.bytes.subarray(from, to), offsetBytes + from);
-    if (failure < 0) {
-      if (known === undefined) this.#freePlaces.push(place);
-      return failure;
+  put(chunks: readonly Chunk[]): number {
+    const file = this.#file ?? this.#create();
+    if (typeof file === "number") return file;
+    let run: Outgoing[] = [];
+    for (const chunk of chunks) {
+      const next = this.#plan(chunk);
+      if (!continues(run, next)) {
+        const failure = this.#write(file, run);
+        if (failure < 0) {
+          this.#abandon(next);
+          return failure;
+        }
+        run = [];
+      }
+      run.push(next);
     }
+    return this.#write(file, run);
+  }
+
+  /** Where what is dirty goes. A chunk that has outgrown its place gets another. */
+  #plan(chunk: Chunk): Outgoing {
+    const known = placeOf(chunk.pieces);
+    if (known !== undefined && chunk.extent <= placeBytes(known.order)) {
+      // Behind what it had there, somebody else's bytes may be.
+      const from = Math.min(chunk.dirtyFrom, chunk.pieces[0]!.sizeBytes);
+      return { chunk, place: known, from, to: chunk.dirtyTo };
+    }
+    return { chunk, place: this.#space.take(orderOf(chunk.extent)), from: 0, to: chunk.extent };
+  }
+
+  #abandon({ chunk, place }: Outgoing): void {
+    if (placeOf(chunk.pieces)?.offsetBytes !== place.offsetBytes) this.#space.give(place);
+  }
+
+  /** In one call what lies side by side. */
+  #write(file: StoreFile, run: readonly Outgoing[]): number {
+    const [first] = run;
+    if (first === undefined) return 0;
+    const offsetBytes = first.place.offsetBytes + first.from;
+    const failure = file.write(
+      run.length === 1 ? bytesOf(first) : this.#gather(run, offsetBytes),
+      offsetBytes,
+    );
+    for (const one of run) {
+      if (failure < 0) this.#abandon(one);
+      else this.#settle(one);
+    }
+    return failure;
+  }
+
+  #gather(run: readonly Outgoing[], offsetBytes: number): Uint8Array {
+    let end = 0;
+    for (const one of run) {
+      const at = one.place.offsetBytes + one.from - offsetBytes;
+      const bytes = bytesOf(one);
+      this.#scratch.fill(0, end, at).set(bytes, at);
+      end = at + bytes.length;
+    }
+    return this.#scratch.subarray(0, end);
+  }
+
+  #settle({ chunk, place }: Outgoing): void {
+    const before = placeOf(chunk.pieces);
+    if (before !== undefined && before.offsetBytes !== place.offsetBytes) this.#space.give(before);
     chunk.dirtyTo = 0;
-    chunk.pieces = [{ start: 0, sizeBytes: chunk.extent, file: 0, offsetBytes }];
-    return 0;
+    const { offsetBytes, order } = place;
+    chunk.pieces = [{ start: 0, sizeBytes: chunk.extent, file: order, offsetBytes }];
   }
 
   #create(): StoreFile | Failure {
@@ -80,7 +130,7 @@ export class Spill implements ChunkStore, Keeper {
 
   moved(chunk: Chunk, before: readonly Piece[]): void {
     const place = placeOf(before);
-    if (place !== undefined && chunk.pieces.length === 0) this.#freePlaces.push(place);
+    if (place !== undefined && chunk.pieces.length === 0) this.#space.give(place);
   }
 
   /** Nothing of it is to be there after a loss of power. */
@@ -106,6 +156,30 @@ export class Spill implements ChunkStore, Keeper {
   }
 }
 
-function placeOf(pieces: readonly Piece[]): number | undefined {
-  return pieces.length === 0 ? undefined : pieces[0]!.offsetBytes / CHUNK_BYTES;
+/** On its way to its place. */
+interface Outgoing {
+  chunk: Chunk;
+  place: Place;
+  /** Of its bytes. */
+  from: number;
+  to: number;
+}
+
+function bytesOf({ chunk, from, to }: Outgoing): Uint8Array {
+  return chunk.bytes.subarray(from, to);
+}
+
+/** It begins where the place before it ends, and all of them are one write. */
+function continues(run: readonly Outgoing[], { place, from, to }: Outgoing): boolean {
+  const [first] = run;
+  if (first === undefined) return true;
+  const last = run.at(-1)!.place;
+  const end = place.offsetBytes + to - (first.place.offsetBytes + first.from);
+  return from === 0 && place.offsetBytes === last.offsetBytes + placeBytes(last.order) && end <= CHUNK_BYTES;
+}
+
+/** A chunk has one piece here, and the order of its place stands where others have the number of a file. */
+function placeOf(pieces: readonly Piece[]): Place | undefined {
+  const [piece] = pieces;
+  return piece && { offsetBytes: piece.offsetBytes, order: piece.file };
 }

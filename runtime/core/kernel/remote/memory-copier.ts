@@ -18,6 +18,8 @@ const MODULE = Uint8Array.from([
   ...[0x0a, 0x0e, 0x01, 0x0c, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfc, 0x0a, 0x00, 0x01, 0x0b],
 ]);
 
+let compiled: WebAssembly.Module | undefined;
+
 type Copy = (to: number, from: number, count: number) => void;
 
 export class MemoryCopier {
@@ -44,7 +46,8 @@ export class MemoryCopier {
   #link(arena: WebAssembly.Memory): Copy | undefined {
     try {
       const imports = { p: { m: this.#memory }, k: { m: arena } };
-      return new WebAssembly.Instance(new WebAssembly.Module(MODULE), imports).exports.c as Copy;
+      compiled ??= new WebAssembly.Module(MODULE);
+      return new WebAssembly.Instance(compiled, imports).exports.c as Copy;
     } catch {
       // A memory of 64-bit addresses, or a host that knows one memory a module.
       return undefined;

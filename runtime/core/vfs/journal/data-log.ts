@@ -96,7 +96,15 @@ export class DataLog implements ChunkStore {
     return ends;
   }
 
-  put(chunk: Chunk): number {
+  put(chunks: readonly Chunk[]): number {
+    for (const chunk of chunks) {
+      const failure = this.#put(chunk);
+      if (failure < 0) return failure;
+    }
+    return 0;
+  }
+
+  #put(chunk: Chunk): number {
     let from = chunk.dirtyFrom;
     let to = chunk.dirtyTo;
     const before = chunk.pieces;

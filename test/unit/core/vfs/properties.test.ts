@@ -17,6 +17,7 @@ import { errnoName } from "./case-runner.ts";
 import { dump, openPath, READ } from "./inspect.ts";
 import { makeLayer } from "./layer-fixture.ts";
 import { NativeFile } from "./native-directory.ts";
+import { USED_MEMORY } from "./used-memory.ts";
 
 const ROOT = { uid: 0, gid: 0, groups: [], umask: 0 };
 const RUNS = process.env.WPOD_TEST_LONG === "1" ? 2000 : 60;
@@ -40,6 +41,7 @@ describe("content", () => {
     fc.assert(
       fc.property(steps, fc.oneof(fc.constant(0), near), (todo, lowerBytes) => {
         const space = new Space(Number.MAX_SAFE_INTEGER, 10);
+        space.memory = USED_MEMORY;
         const stored = Uint8Array.from({ length: lowerBytes }, (_, index) => index % 255);
         const blob = {
           sizeBytes: lowerBytes,

@@ -9,6 +9,7 @@ import { Spill } from "../../../../runtime/core/vfs/spill.ts";
 import { Errno } from "../../../../shim/abi/errno.ts";
 import { openPath } from "./inspect.ts";
 import { RecordedFolder } from "./journal/recorded-folder.ts";
+import { USED_MEMORY } from "./used-memory.ts";
 
 const ROOT = { uid: 0, gid: 0, groups: [], umask: 0 };
 const RUNS = process.env.WPOD_TEST_LONG === "1" ? 500 : 25;
@@ -18,6 +19,7 @@ let time = 0n;
 function make(folder: RecordedFolder) {
   const fileSystem = new FileSystem({ nowNs: () => ++time, device: 1n, bytesMax: 1e8 });
   const spill = new Spill(fileSystem, folder, OPTIONS);
+  spill.pages.memory = USED_MEMORY;
   return { fileSystem, spill, root: new MountTable(fileSystem).openRoot(ROOT) };
 }
 
@@ -47,7 +49,7 @@ describe("a spill", () => {
             const moved = structuredClone(state, { transfer: buffersOf(state) });
             fileSystem = new FileSystem({ nowNs: () => ++time, device: 1n, bytesMax: 1e8 });
             const { nodes } = restoreSnapshot(fileSystem, moved);
-            new Spill(fileSystem, folder, OPTIONS, nodes);
+            new Spill(fileSystem, folder, OPTIONS, nodes).pages.memory = USED_MEMORY;
             root = new MountTable(fileSystem).openRoot(ROOT);
           }
           if (op === "remove") {
@@ -94,6 +96,47 @@ describe("a spill", () => {
     }
     expect(folder.list()).toEqual(["spill"]);
     expect(folder.files.get("spill")!.bytes.length).toBeLessThanOrEqual(6 * CHUNK_BYTES);
+  });
+
+  test("writes small files many at a time, side by side, and gives each back", () => {
+    const folder = new RecordedFolder();
+    const { root } = make(folder);
+    const content = (index: number) => new Uint8Array(1000 + (index % 25)).fill(index);
+    const COUNT = 2000;
+    for (let index = 0; index < COUNT; index++) {
+      const file = openPath(root, `${index}`, { create: true, write: true });
+      expect(file.write(content(index))).toBe(content(index).length);
+      file.close();
+    }
+    // Of 2 MB that don't fit, in places of a kilobyte.
+    expect(folder.files.get("spill")!.bytes.length).toBeLessThanOrEqual(COUNT * 1024 + CHUNK_BYTES);
+    expect(folder.steps.filter(({ kind }) => kind === "write").length).toBeLessThan(60);
+    const seen = new Uint8Array(2000);
+    for (let index = 0; index < COUNT; index++) {
+      const file = openPath(root, `${index}`);
+      expect(file.readAt(seen, 0)).toBe(content(index).length);
+      expect(Buffer.compare(seen.subarray(0, content(index).length), content(index))).toBe(0);
+      file.close();
+    }
+  });
+
+  test("finds a larger place for what has grown, and the small one is another's", () => {
+    const folder = new RecordedFolder();
+    const { root } = make(folder);
+    const fill = () => {
+      const file = openPath(root, "filler", { create: true, write: true, truncate: true });
+      file.write(new Uint8Array(2 * CHUNK_BYTES).fill(1));
+      file.close();
+    };
+    const file = openPath(root, "a", { create: true, write: true, read: true });
+    for (let sizeBytes = 400; sizeBytes < CHUNK_BYTES; sizeBytes *= 3) {
+      file.writeAt(new Uint8Array(sizeBytes).fill(sizeBytes), 0);
+      fill();
+      const seen = new Uint8Array(sizeBytes);
+      expect(file.readAt(seen, 0)).toBe(sizeBytes);
+      expect(seen.every((byte) => byte === sizeBytes % 256)).toBe(true);
+    }
+    expect(folder.files.get("spill")!.bytes.length).toBeLessThanOrEqual(4 * CHUNK_BYTES);
   });
 
   test("on a full disk refuses what doesn't fit, and keeps what it has", () => {

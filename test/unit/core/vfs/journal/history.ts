@@ -10,6 +10,7 @@ import { FileType } from "../../../../../shim/abi/filetype.ts";
 import { isFailure, type OpenFile, type Stat } from "../../../../../shim/abi/system.ts";
 import { list, READ } from "../inspect.ts";
 import { makeLayer } from "../layer-fixture.ts";
+import { USED_MEMORY } from "../used-memory.ts";
 
 const ROOT = { uid: 0, gid: 0, groups: [], umask: 0 };
 const NAMES = ["a", "b", "c"];
@@ -78,6 +79,7 @@ export function openKept(
     deadBytesMin: rebuildBytes,
     growthBytesMin: rebuildBytes,
   });
+  journal.pages.memory = USED_MEMORY;
   return { fileSystem, journal, root: new MountTable(fileSystem).openRoot(ROOT), clock };
 }
 
