@@ -51,8 +51,8 @@ export default async function kernel(bench: Bench): Promise<BenchCase[]> {
   };
   const engines = { worker: await engineFor("worker"), kernel: await engineFor("kernel") };
   const runs = {
-    worker: shared(() => run(engines.worker, 1)),
-    kernel: shared(() => run(engines.kernel, 1)),
+    worker: shared(() => run(engines.worker)),
+    kernel: shared(() => run(engines.kernel)),
     wasi: shared(await underNode(bench, program)),
   };
   const side = (name: string, run: keyof typeof runs, call: string, pick: (call: Call) => number): Side => {
@@ -90,10 +90,11 @@ export default async function kernel(bench: Bench): Promise<BenchCase[]> {
       });
     }
   }
+  const alone = shared(() => runBeside(engines.kernel, 1));
   for (const clients of CLIENT_COUNTS) {
-    const many = shared(() => run(engines.kernel, clients));
+    const many = shared(() => runBeside(engines.kernel, clients));
     for (const call of Object.keys(TARGETS)) {
-      const one = runs.kernel();
+      const one = alone();
       const next = many();
       const rate = (all: Calls[]) =>
         all.reduce((sum, calls) => sum + calls[call]!.count / calls[call]!.seconds, 0);
@@ -111,14 +112,17 @@ export default async function kernel(bench: Bench): Promise<BenchCase[]> {
   return cases.map((one) => ({ rounds: 5, ...one }));
 }
 
-/** The program once, or several times at once beside one that only waits; each has a directory of its own. */
-async function run(engine: Engine, clients: number): Promise<Calls[]> {
-  // As many for each: who runs for less time is slower at all of it, since its code is younger.
-  const rounds = `${ROUNDS}`;
-  const command = (client: number) => ["/callbench", "/image", `/own${client}`, rounds];
-  const options = { keepFiles: false, limits: { diskBytesMax: 4 * 1024 * 1024 * 1024 } };
-  if (clients === 1) return [callsOf(await engine.run("callbench", { entrypoint: command(0), ...options }))];
-  const container = await engine.launch("callbench", { entrypoint: ["/sleep", "3600000"], ...options });
+const OPTIONS = { keepFiles: false, limits: { diskBytesMax: 4 * 1024 * 1024 * 1024 } };
+/** As many for each of several: who runs for less time is slower at all of it, since its code is younger. */
+const command = (client: number) => ["/callbench", "/image", `/own${client}`, `${ROUNDS}`];
+
+async function run(engine: Engine): Promise<Calls[]> {
+  return [callsOf(await engine.run("callbench", { entrypoint: command(0), ...OPTIONS }))];
+}
+
+/** The program, several times at once, beside one that only waits; each has a directory of its own. */
+async function runBeside(engine: Engine, clients: number): Promise<Calls[]> {
+  const container = await engine.launch("callbench", { entrypoint: ["/sleep", "3600000"], ...OPTIONS });
   const results = await Promise.all(
     Array.from({ length: clients }, (_, client) => container.exec(command(client))),
   );

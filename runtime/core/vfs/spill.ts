@@ -24,7 +24,8 @@ export class Spill implements ChunkStore, Keeper {
   readonly #name: string;
   #file: StoreFile | undefined = undefined;
   #space: BuddySpace;
-  readonly #scratch = new Uint8Array(CHUNK_BYTES);
+  /** For what goes in one write. */
+  #scratch: Uint8Array | undefined = undefined;
 
   /** @param nodes what the file system has already: some of it may be in the file, from another thread */
   constructor(
@@ -99,6 +100,7 @@ export class Spill implements ChunkStore, Keeper {
   }
 
   #gather(run: readonly Outgoing[], offsetBytes: number): Uint8Array {
+    this.#scratch ??= new Uint8Array(CHUNK_BYTES);
     let end = 0;
     for (const one of run) {
       const at = one.place.offsetBytes + one.from - offsetBytes;
