@@ -56,6 +56,12 @@ function expectMoment(
   return found;
 }
 
+/** Each byte in a long run, but of the contents of large files. */
+function strideOf(sizeBytes: number): number {
+  if (sizeBytes > 10_000) return 5000;
+  return isLong ? 1 : Math.max(1, Math.floor(sizeBytes / 40));
+}
+
 describe("a run that was killed", { timeout: TIMEOUT_MS }, () => {
   test("at any byte of what it wrote leaves a state that was", () => {
     fc.assert(
@@ -68,13 +74,8 @@ describe("a run that was killed", { timeout: TIMEOUT_MS }, () => {
           for (const [index, step] of folder.steps.entries()) {
             expectMoment(folderAfter(folder.steps, index, 0), history, index, `step ${index}`);
             if (step.kind !== "write") continue;
-            // Each byte of what is small; else the edges.
-            const stride = isLong ? 1 : Math.max(1, Math.floor(step.bytes.length / 40));
-            for (
-              let cut = 1;
-              cut < step.bytes.length;
-              cut += Math.max(stride, step.bytes.length > 5000 ? 5000 : 1)
-            ) {
+            const stride = strideOf(step.bytes.length);
+            for (let cut = 1; cut < step.bytes.length; cut += stride) {
               expectMoment(folderAfter(folder.steps, index, cut), history, index, `step ${index} at ${cut}`);
             }
           }
