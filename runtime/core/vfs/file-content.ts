@@ -340,7 +340,8 @@ export class FileContent {
   /** The file system pages from now on: what is here already counts too. */
   enterPages(pages: PageCache): void {
     for (const [index, chunk] of this.written()) {
-      if (chunk.pieces.length === 0 && chunk.extent > 0) {
+      // What is neither on disk nor here is zeros, and needs no place.
+      if (chunk.pieces.length === 0 && chunk.extent > 0 && !isAway(chunk)) {
         markDirty(chunk, 0, chunk.extent);
         this.#note(index, pages);
       }

@@ -144,6 +144,27 @@ describe("a run that was killed", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
+/** Of a chunk in which only zeros are left, nothing is on disk. */
+test("what was cut down to a hole is there again, and can be changed, and is there again", () => {
+  const folder = new RecordedFolder();
+  const open = () => openKept(folder, 300_000, "one", 50);
+  const first = open();
+  const file = openPath(first.root, "hole", { create: true, write: true });
+  file.writeAt(new Uint8Array(100).fill(1), 200_000);
+  file.truncate(1);
+  file.close();
+  expect(first.journal.close()).toBe(0);
+  const second = open();
+  const again = openPath(second.root, "hole", { write: true });
+  again.truncate(262_100);
+  again.close();
+  expect(second.journal.close()).toBe(0);
+  const seen = new Uint8Array(300_000);
+  const last = openPath(open().root, "hole");
+  expect(last.readAt(seen, 0)).toBe(262_100);
+  expect(seen.every((byte) => byte === 0)).toBe(true);
+});
+
 describe("a move to another thread", () => {
   test("changes nothing that is seen, and what comes after it is kept as before", () => {
     fc.assert(
