@@ -11,7 +11,7 @@ import type { FileType } from "./abi/filetype.ts";
 import { FdFlags } from "./abi/flags.ts";
 import type { Rights } from "./abi/rights.ts";
 import type { SharedFile, SharedFiles } from "./abi/shared-files.ts";
-import type { OpenFile, OpenFileCount } from "./abi/system.ts";
+import type { OpenFileCount } from "./abi/system.ts";
 import { Descriptor, SYNC_FLAGS } from "./descriptor.ts";
 import type { Descriptors } from "./descriptor-table.ts";
 import { encodeUtf8 } from "./memory.ts";

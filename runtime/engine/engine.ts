@@ -25,6 +25,7 @@ import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
+import { cpuLimitOf } from "./cpu-limit.ts";
 import { LocalImages } from "./images.ts";
 import type { IsolatedContainer } from "./isolated-container.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
@@ -39,6 +40,7 @@ import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
 import type { EngineRecord } from "./record.ts";
 import { defaultRoot } from "./root.ts";
 import { planTerminal } from "./terminal.ts";
+import { ThreadInspector } from "./thread-inspector.ts";
 import type {
   Container,
   Containers,
@@ -157,6 +159,7 @@ export class Engine implements AsyncDisposable {
       platform: `${process.platform}/${process.arch}`,
       images: (await this.images.list()).length,
       containers,
+      cpuLimits: ThreadInspector.isPermitted ? "interrupt" : undefined,
     };
   }
 
@@ -193,6 +196,7 @@ export class Engine implements AsyncDisposable {
     planMounts(options.mounts ?? [], () => "");
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
+    cpuLimitOf(options.limits ?? {});
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
     const terminal = planTerminal(options);

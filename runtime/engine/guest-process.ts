@@ -18,7 +18,7 @@ import { interruptUntil } from "./interrupt.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
 import { joinTerminal, type TerminalJoint, type TerminalPlan } from "./terminal.ts";
 import type { InputSource, OutputTarget, TerminalSize } from "./types.ts";
-import { keepWorker, takeWorker } from "./worker-entry.ts";
+import { endWorker, keepWorker, takeWorker } from "./worker-entry.ts";
 
 export interface GuestStreams {
   stdin?: InputSource | undefined;
@@ -71,6 +71,7 @@ export class GuestProcess {
   /** Rung for whatever it may be waiting for. */
   readonly bell = new Bell();
   readonly #recall = new Int32Array(new SharedArrayBuffer(4));
+  readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   readonly #joints: Joints;
   readonly #terminal: TerminalJoint | undefined;
   readonly #started = Promise.withResolvers<void>();
@@ -126,6 +127,12 @@ export class GuestProcess {
     return { stdio: [stdin.spec, stdout.spec, stderr.spec], terminal: this.#terminal?.buffers, log };
   }
 
+  /** Its threads, while they run. */
+  get workers(): Worker[] {
+    if (this.#worker === undefined || this.#ending !== undefined) return [];
+    return [this.#worker, ...(this.#threads?.workers ?? [])];
+  }
+
   start(parts: GuestStart): void {
     const { threads, ...plain } = parts;
     const worker = takeWorker();
@@ -146,6 +153,7 @@ export class GuestProcess {
       threads: threads?.spec,
       bell: this.bell.buffer,
       recall: this.#recall.buffer,
+      pause: this.#pause.buffer,
     };
     threads?.begin(message, {
       hear: (from) => this.#hear(from),
@@ -199,10 +207,13 @@ export class GuestProcess {
   async end(ending: Ending, dropOutput: boolean): Promise<void> {
     if (this.#worker === undefined) return;
     this.#endAs(ending);
+    // What it has to do at its end it does now.
+    Atomics.store(this.#pause, 0, 1);
+    Atomics.notify(this.#pause, 0);
     if (dropOutput) this.#dropOutput();
     if (this.#hasLasting && this.#isRunning && this.#exit === undefined) await this.#flushFiles(this.#worker);
     this.#lastOutput ??= setTimeout(() => this.#dropOutput(), LAST_OUTPUT_WAIT_MS);
-    await Promise.all([this.#worker.terminate(), this.#threads?.terminate()]);
+    await Promise.all([endWorker(this.#worker), this.#threads?.terminate()]);
   }
 
   /** At most once: who asks again wants it ended now. */
@@ -231,7 +242,7 @@ export class GuestProcess {
     const rests = message.rests && this.#ending === undefined && !this.#wasRecalled;
     this.#endAs(message.outcome);
     if (rests && worker !== undefined) this.#handOn(worker);
-    else void worker?.terminate();
+    else if (worker !== undefined) void endWorker(worker);
     void this.#threads?.terminate();
     // The guest is done and its last word is here: nobody has to wait for the thread's own end.
     void this.#finish();

@@ -17,7 +17,7 @@ import type {
 } from "../core/kernel/spec.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
-import { startWorker } from "./worker-entry.ts";
+import { endWorker, startWorker } from "./worker-entry.ts";
 
 /** `wasi-threads` has so many numbers for threads. */
 const THREAD_ID_MAX = 2 ** 29 - 1;
@@ -69,6 +69,11 @@ export class GuestThreads {
       stdio: streamSpecs(streams),
       thread: undefined,
     };
+  }
+
+  /** Those that were started, the first one left out. */
+  get workers(): Worker[] {
+    return [...this.#threads].map(({ worker }) => worker);
   }
 
   /** @param start what the first thread was started with: the others get the same */
@@ -196,7 +201,7 @@ export class GuestThreads {
   async terminate(): Promise<void> {
     if (!this.#isOver) this.#parts.budget.give(); // its first thread's
     this.#isOver = true;
-    for (const { worker } of this.#threads) void worker.terminate();
+    for (const { worker } of this.#threads) void endWorker(worker);
     await this.#spare?.terminate();
     await Promise.all(this.#gone);
   }

@@ -217,6 +217,9 @@ export class IsolatedContainer implements Container {
   resize(): Promise<never> {
     return unsupported("has no terminal");
   }
+  stats(): Promise<never> {
+    return unsupported("doesn't tell what it uses");
+  }
   files(): Promise<never> {
     return unsupported("keeps its files to itself");
   }

@@ -9,6 +9,8 @@ import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { stillRunning, toInfo } from "./containers.ts";
+import { cpuLimitOf } from "./cpu-limit.ts";
+import { CpuMonitor } from "./cpu-monitor.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import type { GuestEnd, GuestProcess } from "./guest-process.ts";
@@ -26,6 +28,7 @@ import type {
   Container,
   ContainerFiles,
   ContainerInfo,
+  ContainerStats,
   ContainerStatus,
   ExecOptions,
   ExecResult,
@@ -75,6 +78,8 @@ export class LocalContainer implements Container {
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
   readonly #shares: ContainerShares;
+  /** Undefined without a limit. */
+  #cpu: CpuMonitor | undefined;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -203,8 +208,17 @@ export class LocalContainer implements Container {
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
     void guest.gone.then(() => running.delete(this));
     program.start(seat ?? spec);
+    void guest.started.then(() => this.#limitCpu());
     this.#files = undefined;
     this.#watch(options);
+  }
+
+  #limitCpu(): void {
+    const limit = cpuLimitOf(this.#record.limits);
+    if (limit === undefined || this.#isOver) return;
+    this.#cpu = new CpuMonitor(limit, () =>
+      [this.#guest!, ...this.#others].flatMap(({ workers }) => workers),
+    );
   }
 
   /** Its other programs end with its first; then the kernel's state of its files is the last. */
@@ -299,6 +313,12 @@ export class LocalContainer implements Container {
     }
   }
 
+  async stats(): Promise<ContainerStats> {
+    if (!this.#isRunning) throw notRunning(this.name);
+    const { usedBytes, peakBytes, limitBytes } = this.#shares.memory;
+    return { memory: { usedBytes, peakBytes, limitBytes }, cpu: this.#cpu?.stats };
+  }
+
   files(): Promise<ContainerFiles> {
     if (this.#record.status === "running") {
       return Promise.reject(
@@ -359,6 +379,7 @@ export class LocalContainer implements Container {
   #finish(end: GuestEnd): void {
     const { ending } = end;
     this.#isOver = true;
+    this.#cpu?.[Symbol.dispose]();
     this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;

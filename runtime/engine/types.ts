@@ -53,6 +53,13 @@ export interface Limits {
    * are on disk too are in memory as far as there is some left. Default: 4 GiB; a program that takes more than that is ended.
    */
   memoryBytesMax?: number;
+  /**
+   * CPU time of all its threads together, as cores' worth: 0.5 is half of one. Who has used more waits, at most two periods at a time.
+   * From 0.01; default: no limit.
+   */
+  cpus?: number;
+  /** In milliseconds, 1 to 1000: what isn't used in a period is lost with it. Default: 100. */
+  cpuPeriodMs?: number;
   /** Bytes and inodes that the writable layer may hold. */
   diskBytesMax?: number;
   inodesMax?: number;
@@ -205,8 +212,17 @@ export interface Container {
   /** Its files, before it starts or after it ended; rejects with CONTAINER_RUNNING in between. */
   files(): Promise<ContainerFiles>;
   inspect(): ContainerInfo;
+  /** What it uses now, and how it met its limits; rejects with CONTAINER_STATE when it doesn't run. */
+  stats(): Promise<ContainerStats>;
   /** Frees its files and its record. A running one is refused without `force`. */
   remove(options?: { force?: boolean }): Promise<void>;
+}
+
+export interface ContainerStats {
+  /** See `Limits.memoryBytesMax` for what counts. */
+  memory: { usedBytes: number; peakBytes: number; limitBytes: number };
+  /** Undefined without a limit on CPU time. As a cgroup's `cpu.stat`: periods in which something ran, those in which it had to wait, for how long. */
+  cpu: { periodCount: number; throttledCount: number; throttledMs: number } | undefined;
 }
 
 /** A record of the state database: what `ps`, `inspect` and `rm` see, also of containers of other processes. */
@@ -324,4 +340,6 @@ export interface EngineInfo {
   platform: string;
   images: number;
   containers: { created: number; running: number; exited: number };
+  /** How programs are held to `cpus`: by interrupts of V8's inspector; undefined: this process may not, and refuses it. */
+  cpuLimits: "interrupt" | undefined;
 }

@@ -16,6 +16,7 @@ const shared = globalThis as { [SPARE]?: Worker | undefined; [IDLE]?: IdleWorker
 
 /** Enough for one program after the other, also where one starts before the thread of the last has rested. */
 const IDLE_WORKERS_MAX = 2;
+const END_AGAIN_MS = 20;
 /** How long a thread has to forget its program. It takes some milliseconds. */
 const REST_WAIT_MS = 2000;
 
@@ -96,6 +97,18 @@ class IdleWorker {
     this.worker.off("error", this.#ignore);
     this.worker.ref();
     return this.worker;
+  }
+}
+
+/**
+ * Ends a thread, whatever it does. Once isn't enough: where an interrupt is being evaluated, that alone is ended, and the program goes on.
+ */
+export async function endWorker(worker: Worker): Promise<void> {
+  const again = setInterval(() => void worker.terminate(), END_AGAIN_MS);
+  try {
+    await worker.terminate();
+  } finally {
+    clearInterval(again);
   }
 }
 

@@ -32,6 +32,7 @@ import { fillRandom } from "../node/host/random.ts";
 import { openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { keepCode } from "./keep-code.ts";
+import { allowPauses, forgetPauses } from "./pause.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
 import { isThreaded, startThread } from "./threaded-program.ts";
@@ -71,6 +72,7 @@ function start(message: StartMessage): void {
   const layers = place.kind === "here" ? place.files.layers : place.layers;
   const attention = tree && listen(message.recall, tree, layers, around);
   bell.attention = attention;
+  allowPauses(message.pause);
   const connection = tree === undefined ? connect(place as KernelPlace, around) : undefined;
   const system: System = new ProgramSystem({
     args: message.process.argv,
@@ -125,6 +127,7 @@ function start(message: StartMessage): void {
 /** Forgets the program. */
 function rest(): void {
   delete (globalThis as Record<symbol, unknown>)[ATTEND];
+  forgetPauses();
   isResting = false;
   parentPort!.postMessage({ kind: "idle" });
   const message = next;

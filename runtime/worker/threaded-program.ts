@@ -22,6 +22,7 @@ import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
+import { allowPauses } from "./pause.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 
 export type ThreadedMessage = StartMessage & {
@@ -127,6 +128,7 @@ export function startThread(
   port: MessagePort,
   keepCode: (() => void) | undefined,
 ): void {
+  allowPauses(message.pause);
   const program = new ThreadedProgram(message, port);
   const memory = message.memory instanceof WebAssembly.Memory ? message.memory : undefined;
   const run = (thread: ThreadSpec | undefined) => {

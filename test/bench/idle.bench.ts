@@ -1,10 +1,9 @@
 /** Many containers of one image that only wait, in one process: what each costs in memory, and whether a full house starts slower. */
-import { spawn } from "node:child_process";
 import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { guest } from "../fixtures/guests.ts";
 import type { Bench, BenchCase } from "./bench-case.ts";
+import { outputOf } from "./process-output.ts";
 
 const ENGINE = new URL("../../dist/engine.mjs", import.meta.url).href;
 const COUNT = 100;
@@ -44,7 +43,7 @@ export default async function idle({ directory }: Bench): Promise<BenchCase[]> {
   const program = await guest("sleep");
   const house = async (placement: string): Promise<House> => {
     const root = await mkdtemp(join(directory, "house-"));
-    return JSON.parse(await output(["--input-type=module", "-e", HOUSE, "--", program, root, placement]));
+    return JSON.parse(await outputOf(["--input-type=module", "-e", HOUSE, "--", program, root, placement]));
   };
   return ["worker", "kernel"].flatMap((placement): BenchCase[] => {
     const houses: Promise<House>[] = [];
@@ -80,20 +79,5 @@ export default async function idle({ directory }: Bench): Promise<BenchCase[]> {
         rounds: 3,
       },
     ];
-  });
-}
-
-function output(args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, {
-      cwd: fileURLToPath(new URL("../..", import.meta.url)),
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    let text = "";
-    child.stdout.on("data", (chunk) => {
-      text += chunk;
-    });
-    child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve(text) : reject(new Error(`ended with ${code}`))));
   });
 }

@@ -194,7 +194,20 @@ function removeAll(root: OpenFile, path: string): void {
 }
 
 function expectModels(root: OpenFile, lives: readonly Life[]): void {
-  for (const life of lives) expect(statesAfter(life)).toContain(describe(root, `model-${life.seed}`));
+  for (const life of lives) {
+    const found = describe(root, `model-${life.seed}`);
+    const states = statesAfter(life);
+    if (states.includes(found)) continue;
+    const without = (text: string, other: string) =>
+      text
+        .split("\n")
+        .filter((line) => !other.split("\n").includes(line))
+        .join("\n");
+    const differences = states.map(
+      (state) => `found alone:\n${without(found, state)}\nwanted alone:\n${without(state, found)}`,
+    );
+    expect.fail(`after ${life.stepCount} steps of ${life.seed}:\n${differences.join("\nor\n")}`);
+  }
 }
 
 /** The volume is open all the time: `container` has it, whatever becomes of the others. */

@@ -38,6 +38,8 @@ export const command: CommandSpec = {
       HostPlatform: info.platform,
       NCPU: availableParallelism(),
       MemTotal: totalmem(),
+      CpuCfsQuota: info.cpuLimits !== undefined,
+      CpuLimits: info.cpuLimits ?? "none",
       DockerRootDir: info.root,
       Root: info.root,
     };
@@ -51,6 +53,7 @@ export const command: CommandSpec = {
         `Version: ${data.ServerVersion}`,
         `Node.js: ${data.NodeVersion} on ${data.HostPlatform}`,
         `CPUs: ${data.NCPU}`,
+        `CPU limits: ${data.CpuLimits}`,
         `Memory: ${binarySize(data.MemTotal)}`,
         `Root: ${data.Root}`,
         `Images: ${data.Images}`,

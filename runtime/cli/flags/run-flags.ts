@@ -3,7 +3,7 @@ import type { Flag } from "./flag.ts";
 
 const DETACHED = "containers run in the foreground until there is a host process for detached ones";
 const NETWORK = "containers have no network yet";
-const CPU = "CPU time isn't limited yet";
+const CPU = "CPU time is limited by --cpus, and by nothing else yet";
 const DISK_RATE = "reading and writing isn't slowed down";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
@@ -26,6 +26,19 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Join only these streams to the container: stdin, stdout, stderr",
   },
   { long: "cidfile", kind: "text", value: "file", help: "Write the container's id to a file" },
+  {
+    long: "cpu-period",
+    kind: "integer",
+    value: "us",
+    help: "The period that --cpu-quota is for, in microseconds; 100000 unless it is said",
+  },
+  {
+    long: "cpu-quota",
+    kind: "integer",
+    value: "us",
+    help: "Limit CPU time in each period, in microseconds",
+  },
+  { long: "cpus", kind: "text", value: "number", help: "Limit CPU time: 0.5 is half of one" },
   { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
   {
     long: "env",
@@ -148,11 +161,8 @@ export const RUN_FLAGS: readonly Flag[] = [
   ...later("text", CPU, [
     "cpu-count",
     "cpu-percent",
-    "cpu-period",
-    "cpu-quota",
     "cpu-rt-period",
     "cpu-rt-runtime",
-    "cpus",
     "cpuset-cpus",
     "cpuset-mems",
   ]),

@@ -58,7 +58,7 @@ export function inspectContainer(container: ContainerInfo): object {
       ContainerIDFile: annotations[CIDFILE_ANNOTATION] ?? "",
       LogConfig: { Type: "k8s-file", Config: {} },
       Memory: container.limits.memoryBytesMax ?? 0,
-      NanoCpus: 0,
+      NanoCpus: Math.round((container.limits.cpus ?? 0) * 1e9),
       NetworkMode: container.network,
       PortBindings: {},
       Privileged: false,

@@ -71,6 +71,10 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   if (memory !== undefined) options.limits = memoryLimit(memory);
   const pidsLimit = flags.text("pids-limit");
   if (pidsLimit !== undefined) options.limits = { ...options.limits, ...threadLimit(pidsLimit) };
+  if (flags.has("cpus") || flags.has("cpu-quota") || flags.has("cpu-period")) {
+    const { parseCpuLimit } = await import("./cpu-limit.ts");
+    options.limits = { ...options.limits, ...parseCpuLimit(flags) };
+  }
   const timeout = flags.integer("timeout");
   if (timeout !== undefined) options.timeoutMs = toTimeoutMs(timeout);
   if (flags.has("volume") || flags.has("mount") || flags.has("tmpfs")) {

@@ -13,6 +13,9 @@ export const CONTROL_CLIENT = 0;
 /** Global of a program's thread: a function that looks whether the engine wants something. Called by an interrupt. */
 export const ATTEND = Symbol.for("wpod.attend");
 
+/** Global of a program's thread: a function that waits for so many milliseconds, or until nobody is to wait. Called by an interrupt. */
+export const PAUSE = Symbol.for("wpod.pause");
+
 /** Shared memory for a client, which answers to `map` name by its number. */
 export interface ArenaMessage {
   id: number;

@@ -138,6 +138,8 @@ export interface StartMessage extends StandardStreams {
   bell: SharedArrayBuffer;
   /** An `Int32`: not 0 when a `RecallMessage` waits. */
   recall: SharedArrayBuffer;
+  /** An `Int32` that its threads wait on when they have used too much CPU time: not 0 when they don't have to any more. */
+  pause: SharedArrayBuffer;
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
   /** Its thread may take another program when this one has ended cleanly. */

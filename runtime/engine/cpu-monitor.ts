@@ -1,0 +1,92 @@
+/**
+ * Holds the programs of a container to their share of CPU time: looks at what their threads have used, and makes those wait that have used
+ * too much. They wait wherever they are, in the middle of their own code too.
+ */
+import type { Worker } from "node:worker_threads";
+import { CpuBandwidth, type CpuBandwidthStats, type CpuLimit } from "../core/quota/cpu-bandwidth.ts";
+import { ThreadInspector } from "./thread-inspector.ts";
+
+/** Less was used by a thread that only answered the question. */
+const IDLE_MS = 0.2;
+/** Who does nothing is looked at so often: each look costs 0.02 ms. */
+const IDLE_LOOK_MS_MAX = 200;
+
+export class CpuMonitor implements Disposable {
+  readonly #bandwidth: CpuBandwidth;
+  readonly #workers: () => Iterable<Worker>;
+  readonly #usedMs = new WeakMap<Worker, number>();
+  #inspector: ThreadInspector | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #lookMs: number;
+  #isOver = false;
+
+  /** @param workers those that run now */
+  constructor(limit: CpuLimit, workers: () => Iterable<Worker>) {
+    this.#bandwidth = new CpuBandwidth(limit, performance.now());
+    this.#workers = workers;
+    this.#lookMs = this.#bandwidth.lookMs;
+    void this.#look();
+  }
+
+  get stats(): CpuBandwidthStats {
+    return this.#bandwidth.stats;
+  }
+
+  #lookLater(): void {
+    if (this.#isOver) return;
+    this.#timer = setTimeout(() => void this.#look(), this.#lookMs);
+    // It is the programs that keep the process alive.
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const workers = [...this.#workers()];
+    const used = await Promise.all(workers.map((worker) => this.#measure(worker)));
+    if (this.#isOver) return;
+    const sumMs = used.reduce((sum, ms) => sum + ms, 0);
+    const pauseMs = this.#bandwidth.charge(performance.now(), sumMs);
+    if (pauseMs > 0) await this.#pause(workers, pauseMs);
+    const isIdle = sumMs <= IDLE_MS * workers.length;
+    this.#lookMs = isIdle ? Math.min(this.#lookMs * 2, IDLE_LOOK_MS_MAX) : this.#bandwidth.lookMs;
+    this.#lookLater();
+  }
+
+  /** What it has used since the last look; nothing, when this is the first. */
+  async #measure(worker: Worker): Promise<number> {
+    if (worker.threadId < 0) return 0;
+    try {
+      const { user, system } = await worker.cpuUsage();
+      const nowMs = (user + system) / 1000;
+      const beforeMs = this.#usedMs.get(worker) ?? nowMs;
+      this.#usedMs.set(worker, nowMs);
+      return nowMs - beforeMs;
+    } catch {
+      // It has ended.
+      return 0;
+    }
+  }
+
+  /** One request a thread at a time: when it is answered, the thread goes on. */
+  async #pause(workers: readonly Worker[], wholeMs: number): Promise<void> {
+    this.#inspector ??= ThreadInspector.share();
+    const startMs = performance.now();
+    let waitedMs = 0;
+    while (wholeMs - waitedMs >= 1 && !this.#isOver) {
+      const beforeMs = waitedMs;
+      const ms = Math.min(wholeMs - waitedMs, this.#bandwidth.pauseMsMax);
+      const expression = `globalThis[Symbol.for("wpod.pause")]?.(${ms})`;
+      await Promise.all(workers.map((worker) => this.#inspector?.evaluate(worker, expression)));
+      waitedMs = performance.now() - startMs;
+      // They have ended, or are about to.
+      if (waitedMs - beforeMs < ms / 2) break;
+    }
+    this.#bandwidth.waited(waitedMs);
+  }
+
+  [Symbol.dispose](): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#inspector?.[Symbol.dispose]();
+    this.#inspector = undefined;
+  }
+}
