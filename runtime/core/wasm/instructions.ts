@@ -8,7 +8,7 @@
 
 import { MalformedError } from "./reader.ts";
 
-/** Where an instruction starts, and its opcode: `0xFC08` and the like for those with a prefix. */
+/** Where an instruction starts, and its opcode: `0xFC008` and the like for those with a prefix (SIMD has some above 0xFF). */
 export type InstructionVisitor = (opcode: number, startOffset: number, endOffset: number) => void;
 
 // How the bytes behind an opcode are laid out.
@@ -28,6 +28,9 @@ const SIXTEEN_BYTES = 12;
 const MEMARG_LANE = 13;
 const CAST_BRANCH = 14; // flags, label, two heap types
 const UNKNOWN = 255;
+
+const END = 0x0b;
+const NO_OPCODE = -1;
 
 /** Bit of a memarg's alignment that says a memory index follows. */
 const MEMARG_HAS_MEMORY = 0x40;
@@ -137,6 +140,35 @@ export function walkInstructions(
   end: number,
   visit: InstructionVisitor,
 ): void {
+  const after = walk(bytes, start, end, visit, NO_OPCODE);
+  if (after !== end) throw new MalformedError("has an instruction that ends outside its function", end);
+}
+
+/**
+ * Visits each instruction of a constant expression, up to its `end`.
+ * @returns offset of what follows
+ * @throws MalformedError as above, and for an expression without an end
+ */
+export function walkExpression(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: InstructionVisitor,
+): number {
+  const after = walk(bytes, start, end, visit, END);
+  if (after > end || bytes[after - 1] !== END)
+    throw new MalformedError("has an expression without an end", end);
+  return after;
+}
+
+/** @param last the instruction behind which to stop before the end */
+function walk(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: InstructionVisitor,
+  last: number,
+): number {
   let at = start;
   while (at < end) {
     const instructionStart = at;
@@ -147,13 +179,14 @@ export function walkInstructions(
       const after = skipNumber(bytes, at, end);
       const sub = smallNumber(bytes, at, after);
       kind = prefixed?.[sub] ?? UNKNOWN;
-      opcode = opcode * 0x100 + sub;
+      opcode = opcode * 0x1000 + sub;
       at = after;
     }
     at = kind === NONE ? at : skipImmediate(bytes, at, end, kind, opcode);
     visit(opcode, instructionStart, at);
+    if (opcode === last) break;
   }
-  if (at !== end) throw new MalformedError("has an instruction that ends outside its function", end);
+  return at;
 }
 
 function skipImmediate(bytes: Uint8Array, at: number, end: number, kind: number, opcode: number): number {

@@ -51,7 +51,7 @@ const SECTION_NAMES = new Map<number, string>(Object.entries(SectionId).map(([na
 export const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
 /** V8 takes no more of anything. A small file could else say so much that the lists of it fill the host's memory. */
-const COUNT_MAX = 1_000_000;
+export const COUNT_MAX = 1_000_000;
 /** V8 counts no custom sections. Real programs have some dozens. */
 const SECTION_COUNT_MAX = 10_000;
 
@@ -138,12 +138,14 @@ export class BinaryReader {
     this.offset += byteCount;
   }
 
-  /** Steps over the declarations of locals, at the start of a function's body. */
-  skipLocals(): void {
+  /** Steps over the declarations of locals, at the start of a function's body. @returns how many locals that are */
+  skipLocals(): number {
+    let localCount = 0;
     for (let groups = this.count(); groups > 0; groups--) {
-      this.u32();
+      localCount += this.u32();
       this.skipValueType();
     }
+    return localCount;
   }
 
   /** One byte; two kinds of reference have a heap type behind it, a signed LEB128 of at most 33 bits. */
@@ -244,5 +246,17 @@ export function unsigned(value: number): number[] {
       return out;
     }
     out.push((rest % 128) | 0x80);
+  }
+}
+
+/** A signed LEB128 in the fewest bytes. */
+export function signed(value: number): number[] {
+  const out: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest >= -64 && rest < 64) {
+      out.push(rest & 0x7f);
+      return out;
+    }
+    out.push((rest & 0x7f) | 0x80);
   }
 }
