@@ -31,6 +31,7 @@ const UNKNOWN = 255;
 
 const END = 0x0b;
 const NO_OPCODE = -1;
+const ALL = new Uint8Array(0x100).fill(1);
 
 /** Bit of a memarg's alignment that says a memory index follows. */
 const MEMARG_HAS_MEMORY = 0x40;
@@ -132,6 +133,7 @@ function table(rows: readonly (readonly [number, number, number])[]): Uint8Array
 
 /**
  * Visits each instruction in `bytes[start, end)`.
+ * @param wanted which instructions are visited, by their first byte: not 0, and it is; all of them without it
  * @throws MalformedError an opcode that isn't known, or one that ends outside
  */
 export function walkInstructions(
@@ -139,8 +141,9 @@ export function walkInstructions(
   start: number,
   end: number,
   visit: InstructionVisitor,
+  wanted: Uint8Array = ALL,
 ): void {
-  const after = walk(bytes, start, end, visit, NO_OPCODE);
+  const after = walk(bytes, start, end, visit, wanted, NO_OPCODE);
   if (after !== end) throw new MalformedError("has an instruction that ends outside its function", end);
 }
 
@@ -155,7 +158,7 @@ export function walkExpression(
   end: number,
   visit: InstructionVisitor,
 ): number {
-  const after = walk(bytes, start, end, visit, END);
+  const after = walk(bytes, start, end, visit, ALL, END);
   if (after > end || bytes[after - 1] !== END)
     throw new MalformedError("has an expression without an end", end);
   return after;
@@ -167,6 +170,7 @@ function walk(
   start: number,
   end: number,
   visit: InstructionVisitor,
+  wanted: Uint8Array,
   last: number,
 ): number {
   let at = start;
@@ -183,7 +187,7 @@ function walk(
       at = after;
     }
     at = kind === NONE ? at : skipImmediate(bytes, at, end, kind, opcode);
-    visit(opcode, instructionStart, at);
+    if (wanted[bytes[instructionStart]!] !== 0) visit(opcode, instructionStart, at);
     if (opcode === last) break;
   }
   return at;

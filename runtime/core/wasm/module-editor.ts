@@ -57,6 +57,7 @@ export class ModuleEditor {
   readonly #exports: number[][] = [];
   #exportNames: Set<string> | undefined;
   readonly #inserted = new Map<number, number[]>();
+  readonly #customSections: Uint8Array[] = [];
   #rewritten: readonly Uint8Array[] | undefined;
   #replaced: { opcode: number; code: (index: number) => readonly number[] } | undefined;
 
@@ -184,6 +185,15 @@ export class ModuleEditor {
     this.#rewritten = pieces;
   }
 
+  /** It stands in front of the code. */
+  addCustomSection(name: string, content: readonly Uint8Array[]): void {
+    const encoded = new TextEncoder().encode(name);
+    const nameSize = unsigned(encoded.length);
+    const sizeBytes = content.reduce((sum, piece) => sum + piece.length, nameSize.length + encoded.length);
+    const header = Uint8Array.from([SectionId.custom, ...unsigned(sizeBytes), ...nameSize, ...encoded]);
+    this.#customSections.push(header, ...content);
+  }
+
   /** @returns `wanted`, or that with a number behind it where the module exports something by that name */
   freeExportName(wanted: string): string {
     this.#exportNames ??= this.#readExportNames();
@@ -208,6 +218,7 @@ export class ModuleEditor {
     const finish = (id: number) => {
       finished.add(id);
       if (id === SectionId.start && this.#dropsStart) return;
+      if (id === SectionId.code) pieces.push(...this.#customSections);
       const elements = added.get(id) ?? [];
       const section = this.#byId.get(id);
       if (elements.length > 0 || (id === SectionId.code && this.#changesCode)) {
