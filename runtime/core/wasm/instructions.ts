@@ -186,7 +186,9 @@ function walk(
       opcode = opcode * 0x1000 + sub;
       at = after;
     }
-    at = kind === NONE ? at : skipImmediate(bytes, at, end, kind, opcode);
+    // Nine of ten instructions have nothing behind the opcode, or one small number.
+    if (kind === INDEX && bytes[at]! < 0x80) at++;
+    else if (kind !== NONE) at = skipImmediate(bytes, at, end, kind, opcode);
     if (wanted[bytes[instructionStart]!] !== 0) visit(opcode, instructionStart, at);
     if (opcode === last) break;
   }
@@ -246,6 +248,7 @@ function smallNumber(bytes: Uint8Array, at: number, after: number): number {
 }
 
 function skipMemarg(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at]! < MEMARG_HAS_MEMORY && bytes[at + 1]! < 0x80) return at + 2;
   const afterAlign = skipNumber(bytes, at, end);
   const hasMemory = (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
   return skipNumber(bytes, hasMemory ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
