@@ -11,7 +11,9 @@ import { type MemoryType, writeMemoryType } from "./memory-type.ts";
 import {
   BinaryReader,
   COUNT_MAX,
+  expectModule,
   MalformedError,
+  MODULE_HEADER,
   SECTION_ORDER,
   type Section,
   SectionId,
@@ -34,7 +36,6 @@ export interface IndexCounts {
   readonly tag: number;
 }
 
-const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const FUNCTION_FORM = 0x60;
 const END = 0x0b;
 /** Of an export. */
@@ -64,6 +65,7 @@ export class ModuleEditor {
   /** @throws MalformedError */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    expectModule(bytes);
     walkSections(bytes, (section) => {
       this.#sections.push(section);
       if (section.id !== SectionId.custom) this.#byId.set(section.id, section);
@@ -177,7 +179,11 @@ export class ModuleEditor {
 
   /** The bodies of the module's functions, for who rewrites all of them in a way of its own: as many as `count`. */
   get code(): { count: number; reader: BinaryReader } {
-    return this.#vector(SectionId.code);
+    const code = this.#vector(SectionId.code);
+    if (code.count !== this.#vector(SectionId.function).count) {
+      throw new MalformedError("has another number of functions than of bodies", code.reader.offset);
+    }
+    return code;
   }
 
   /** @param pieces as many bodies as `code` has, each with its size in front; they replace all other changes of code */
@@ -213,7 +219,7 @@ export class ModuleEditor {
       [SectionId.export, this.#exports],
       [SectionId.code, this.#functions.map(({ body }) => [...unsigned(body.length), ...body])],
     ]);
-    const pieces: Uint8Array[] = [HEADER];
+    const pieces: Uint8Array[] = [MODULE_HEADER];
     const finished = new Set<number>();
     const finish = (id: number) => {
       finished.add(id);

@@ -69,13 +69,15 @@ export class OwnReferences {
   };
 
   /**
-   * Everything but the code: exports, the start function, and constant expressions.
+   * Everything but the code: exports, the start function, constant expressions. And whether each section holds as much as it
+   * counts: elements behind those that are counted would get the indexes of what is appended.
    * @throws MalformedError
    */
   checkSections(sections: readonly Section[]): void {
     for (const section of sections) {
       const reader = new BinaryReader(this.#bytes, section.content, section.end);
-      if (section.id === SectionId.global) this.#checkGlobals(reader);
+      if (section.id === SectionId.function) for (let left = reader.count(); left > 0; left--) reader.u32();
+      else if (section.id === SectionId.global) this.#checkGlobals(reader);
       else if (section.id === SectionId.export) this.#checkExports(reader);
       else if (section.id === SectionId.start) this.#expectNext(reader, this.#counts.function);
       else if (section.id === SectionId.element) this.#checkElements(reader);

@@ -25,8 +25,8 @@ export class MalformedError extends Error {
   }
 }
 
-/** Bytes that every module and component starts with: `\0asm`, a version and a layer (u16 each). */
-const HEADER_BYTES = 8;
+/** What every module starts with: `\0asm`, version 1, and layer 0 (u16 each), which is 1 for components. */
+export const MODULE_HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 export const SectionId = {
   custom: 0,
@@ -181,13 +181,21 @@ export class BinaryReader {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** @throws MalformedError for what isn't a module of version 1 */
+export function expectModule(bytes: Uint8Array): void {
+  const header = new BinaryReader(bytes);
+  for (const expected of MODULE_HEADER) {
+    if (header.byte() !== expected) throw new MalformedError("isn't a WebAssembly module", header.offset - 1);
+  }
+}
+
 /**
  * Calls `visit` with each section in turn. Reads their headers only: the time depends on their number, not on the file's size.
  * @param bytes a file whose first eight bytes are a module's
  * @throws MalformedError at the first section that can't be; those before it were visited
  */
 export function walkSections(bytes: Uint8Array, visit: (section: Section) => void): void {
-  const reader = new BinaryReader(bytes, HEADER_BYTES);
+  const reader = new BinaryReader(bytes, MODULE_HEADER.length);
   let place = -1;
   for (let count = 1; !reader.atEnd; count++) {
     const start = reader.offset;

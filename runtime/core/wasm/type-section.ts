@@ -3,6 +3,7 @@
  * where they end. Types stand alone or in groups that may refer to each other; an index counts types, not groups.
  * @see https://webassembly.github.io/spec/core/binary/types.html#binary-rectype
  */
+import { expectEnd } from "./import-section.ts";
 import { type BinaryReader, COUNT_MAX, MalformedError } from "./reader.ts";
 
 export interface FunctionType {
@@ -40,6 +41,7 @@ export function readTypes({
     for (; members > 0; members--) types.push(readType(reader));
     if (types.length > COUNT_MAX) throw new MalformedError(`has more than ${COUNT_MAX} types`, reader.offset);
   }
+  expectEnd(reader, "type");
   return types;
 }
 
