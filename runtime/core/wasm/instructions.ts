@@ -31,7 +31,10 @@ const UNKNOWN = 255;
 
 const END = 0x0b;
 const NO_OPCODE = -1;
-const ALL = new Uint8Array(0x100).fill(1);
+
+/** Whether a visitor wants an instruction. `withMemory` is for loads and stores: only those that name another memory than 0. */
+export const Wanted = { never: 0, always: 1, withMemory: 2 } as const;
+const ALL = new Uint8Array(0x100).fill(Wanted.always);
 
 /** Bit of a memarg's alignment that says a memory index follows. */
 const MEMARG_HAS_MEMORY = 0x40;
@@ -133,7 +136,7 @@ function table(rows: readonly (readonly [number, number, number])[]): Uint8Array
 
 /**
  * Visits each instruction in `bytes[start, end)`.
- * @param wanted which instructions are visited, by their first byte: not 0, and it is; all of them without it
+ * @param wanted which instructions are visited, by their first byte; all of them without it
  * @throws MalformedError an opcode that isn't known, or one that ends outside
  */
 export function walkInstructions(
@@ -189,7 +192,10 @@ function walk(
     // Nine of ten instructions have nothing behind the opcode, or one small number.
     if (kind === INDEX && bytes[at]! < 0x80) at++;
     else if (kind !== NONE) at = skipImmediate(bytes, at, end, kind, opcode);
-    if (wanted[bytes[instructionStart]!] !== 0) visit(opcode, instructionStart, at);
+    const want = wanted[bytes[instructionStart]!]!;
+    if (want === Wanted.always || (want === Wanted.withMemory && hasMemory(bytes, instructionStart + 1))) {
+      visit(opcode, instructionStart, at);
+    }
     if (opcode === last) break;
   }
   return at;
@@ -250,8 +256,12 @@ function smallNumber(bytes: Uint8Array, at: number, after: number): number {
 function skipMemarg(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at]! < MEMARG_HAS_MEMORY && bytes[at + 1]! < 0x80) return at + 2;
   const afterAlign = skipNumber(bytes, at, end);
-  const hasMemory = (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
-  return skipNumber(bytes, hasMemory ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
+  return skipNumber(bytes, hasMemory(bytes, at) ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
+}
+
+/** @param at a memarg */
+function hasMemory(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
 }
 
 /** `0x63` and `0x64` are references with a heap type behind; everything else is one signed number. */

@@ -21,16 +21,15 @@ import { call, globalGet, globalSet, i32Const, i32Eqz, i32Sub, when } from "./as
 import { ByteWriter } from "./bytes.ts";
 import { chargedLength, type Length } from "./charged-instructions.ts";
 import { expectEnd } from "./import-section.ts";
-import { walkInstructions } from "./instructions.ts";
+import { Wanted, walkInstructions } from "./instructions.ts";
 import type { MeterFunctions } from "./meter-functions.ts";
-import { OwnReferences } from "./own-references.ts";
+import type { OwnReferences } from "./own-references.ts";
 import { BinaryReader, MalformedError, unsigned } from "./reader.ts";
 
 /** V8 takes no larger function. */
 const FUNCTION_BYTES_MAX = 7_654_321;
 
 const LOOP = 0x03;
-const FIRST_PREFIX = 0xfb;
 /** A branch hint: how many bytes it has, and that the condition is likely false. */
 const UNLIKELY = [1, 0];
 
@@ -56,6 +55,7 @@ export class CheckInserter {
   readonly #check: Uint8Array;
   /** Where in a check its branch stands. */
   readonly #branchOffset: number;
+  readonly #wanted: Uint8Array;
   readonly #charges = new Map<Length, Uint8Array>();
   readonly #bodies: ByteWriter;
   readonly #hints: ByteWriter;
@@ -74,6 +74,8 @@ export class CheckInserter {
     const countDown = [globalGet(fuel), i32Const(1), i32Sub, globalSet(fuel), globalGet(fuel), i32Eqz].flat();
     this.#branchOffset = countDown.length;
     this.#check = Uint8Array.from([...countDown, ...when(call(functions.tick))]);
+    this.#wanted = module.references.wanted;
+    this.#wanted[LOOP] = Wanted.always;
     const sizeBytes = code.end - code.offset;
     this.#bodies = new ByteWriter(sizeBytes + sizeBytes / 8);
     this.#hints = new ByteWriter(sizeBytes / 16);
@@ -101,7 +103,7 @@ export class CheckInserter {
     this.#inserted.length = 0;
     this.#insertedBytes = 0;
     this.#put(body.offset, this.#check);
-    walkInstructions(bytes, body.offset, end, this.#visit, WANTED);
+    walkInstructions(bytes, body.offset, end, this.#visit, this.#wanted);
 
     const sizeBytes = end - start + this.#insertedBytes;
     if (sizeBytes > FUNCTION_BYTES_MAX)
@@ -160,7 +162,3 @@ export class CheckInserter {
     this.#insertedBytes += inserted.length;
   }
 }
-
-/** First bytes of instructions that are looked at. */
-const WANTED = OwnReferences.wanted.slice().fill(1, FIRST_PREFIX);
-WANTED[LOOP] = 1;

@@ -5,7 +5,7 @@
  * was appended, V8 would take it, and the guest could write what only the host and our own code should.
  */
 import { expectEnd } from "./import-section.ts";
-import { walkExpression } from "./instructions.ts";
+import { Wanted, walkExpression } from "./instructions.ts";
 import type { IndexCounts } from "./module-editor.ts";
 import { BinaryReader, MalformedError, type Section, SectionId } from "./reader.ts";
 
@@ -27,6 +27,8 @@ const MEMORY_INIT = 0xfc008;
 const MEMORY_COPY = 0xfc00a;
 const MEMORY_FILL = 0xfc00b;
 
+/** From here on, an opcode has a second part. */
+const FIRST_PREFIX = 0xfb;
 /** Bit of a memarg's alignment that says a memory index follows. */
 const MEMARG_HAS_MEMORY = 0x40;
 
@@ -52,8 +54,15 @@ export class OwnReferences {
     this.#counts = counts;
   }
 
-  /** First bytes of the instructions of one byte that `check` has to see; of those with a prefix it sees all. */
-  static readonly wanted: Uint8Array = REFERENCES.map((kind) => (kind === NONE ? 0 : 1));
+  /** Those that `check` has to see, for `walkInstructions`. */
+  get wanted(): Uint8Array {
+    const loadsAndStores = this.#counts.memory === 0 ? Wanted.always : Wanted.withMemory;
+    return REFERENCES.map((kind, first) => {
+      if (first >= FIRST_PREFIX) return Wanted.always;
+      if (kind === MEMARG) return loadsAndStores;
+      return kind === NONE ? Wanted.never : Wanted.always;
+    });
+  }
 
   /**
    * For each instruction, as `walkInstructions` visits them.
