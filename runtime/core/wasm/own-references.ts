@@ -124,7 +124,8 @@ export class OwnReferences {
       if (!passive) this.#checkExpression(reader);
       if ((passive || explicit) && expressions) reader.skipValueType();
       else if (passive || explicit) reader.byte();
-      for (let elements = reader.count(); elements > 0; elements--) {
+      // Ten million of them may be there: more than of anything else that is counted.
+      for (let elements = reader.u32(); elements > 0; elements--) {
         if (expressions) this.#checkExpression(reader);
         else this.#expectNext(reader, this.#counts.function);
       }

@@ -485,6 +485,48 @@ test.each(REFERENCES)("a guest can't refer to what is appended: $name", ({ bytes
   expect(addMetering(bytes)).toMatchObject({ kind: "malformed" });
 });
 
+describe("a module at a limit of V8's", () => {
+  const FUNCTION_BYTES_MAX = 7_654_321;
+
+  /** One function that does nothing, of so many bytes. */
+  function large(sizeBytes: number): Uint8Array {
+    const size = leb(sizeBytes);
+    const code = [10, ...leb(1 + size.length + sizeBytes), 1, ...size, 0];
+    const before = [0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, ...code];
+    const bytes = new Uint8Array(before.length + sizeBytes - 1).fill(0x01); // nop
+    bytes.set(before);
+    bytes[bytes.length - 1] = 0x0b;
+    return bytes;
+  }
+
+  test("is metered as long as V8 takes what comes out", () => {
+    expect(WebAssembly.validate(large(FUNCTION_BYTES_MAX))).toBe(true);
+    expect(WebAssembly.validate(large(FUNCTION_BYTES_MAX + 1))).toBe(false);
+    expect(addMetering(large(FUNCTION_BYTES_MAX))).toMatchObject({ kind: "malformed" });
+
+    // The check has 15 bytes in a module with nothing else.
+    expect(WebAssembly.validate(metered(large(FUNCTION_BYTES_MAX - 15)).bytes)).toBe(true);
+    expect(addMetering(large(FUNCTION_BYTES_MAX - 14))).toMatchObject({ kind: "malformed" });
+  });
+
+  test("may fill a table with more elements than there may be functions", () => {
+    const count = 1_000_001;
+    const content = [1, 1, 0, ...leb(count)];
+    const before = endless([[]], { sections: { 9: [] }, elements: [] });
+    // An element section has its place in front of the code: its id is at the first byte of the empty one.
+    const at = before.findIndex(
+      (byte, index) => byte === 9 && before[index + 1] === 0 && before[index + 2] === 10,
+    );
+    const section = [9, ...leb(content.length + count), ...content];
+    const bytes = new Uint8Array(before.length - 2 + section.length + count);
+    bytes.set(before.subarray(0, at));
+    bytes.set(section, at);
+    bytes.set(before.subarray(at + 2), at + section.length + count);
+    expect(WebAssembly.validate(bytes)).toBe(true);
+    expect(WebAssembly.validate(metered(bytes).bytes)).toBe(true);
+  });
+});
+
 describe("foreign bytes", () => {
   /** Enough for what the families do; what has become endless by a changed byte ends. */
   const ALLOWED = 20_000n;
