@@ -259,8 +259,8 @@ function skipMemarg(bytes: Uint8Array, at: number, end: number): number {
   return skipNumber(bytes, hasMemory(bytes, at) ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
 }
 
-/** @param at a memarg */
-function hasMemory(bytes: Uint8Array, at: number): boolean {
+/** Whether a memarg names its memory; else that is the one of index 0. @param at offset of the memarg */
+export function hasMemory(bytes: Uint8Array, at: number): boolean {
   return (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
 }
 

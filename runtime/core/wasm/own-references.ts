@@ -5,9 +5,9 @@
  * was appended, V8 would take it, and the guest could write what only the host and our own code should.
  */
 import { expectEnd } from "./import-section.ts";
-import { Wanted, walkExpression } from "./instructions.ts";
+import { hasMemory, Wanted, walkExpression } from "./instructions.ts";
 import type { IndexCounts } from "./module-editor.ts";
-import { BinaryReader, MalformedError, type Section, SectionId } from "./reader.ts";
+import { BinaryReader, MalformedError, SECTION_NAMES, type Section, SectionId } from "./reader.ts";
 
 // Instructions that name a function or a global.
 const CALL = 0x10;
@@ -29,8 +29,6 @@ const MEMORY_FILL = 0xfc00b;
 
 /** From here on, an opcode has a second part. */
 const FIRST_PREFIX = 0xfb;
-/** Bit of a memarg's alignment that says a memory index follows. */
-const MEMARG_HAS_MEMORY = 0x40;
 
 /** How instructions of one byte refer to something. */
 const NONE = 0;
@@ -163,8 +161,8 @@ export class OwnReferences {
   }
 
   #checkMemarg(offset: number): void {
-    const hasMemory = (this.#bytes[offset]! & MEMARG_HAS_MEMORY) !== 0;
-    if (hasMemory) this.#expect(this.#number(this.#after(offset)), this.#counts.memory, offset);
+    if (hasMemory(this.#bytes, offset))
+      this.#expect(this.#number(this.#after(offset)), this.#counts.memory, offset);
     else if (this.#counts.memory === 0) this.#expect(0, 0, offset);
   }
 
@@ -190,8 +188,6 @@ export class OwnReferences {
     return at + 1;
   }
 }
-
-const SECTION_NAMES = new Map<number, string>(Object.entries(SectionId).map(([name, id]) => [id, name]));
 
 function isIn(opcode: number, [first, last]: readonly [number, number]): boolean {
   return opcode >= first && opcode <= last;

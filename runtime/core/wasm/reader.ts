@@ -45,7 +45,9 @@ export const SectionId = {
   tag: 13,
 } as const;
 
-const SECTION_NAMES = new Map<number, string>(Object.entries(SectionId).map(([name, id]) => [id, name]));
+export const SECTION_NAMES: ReadonlyMap<number, string> = new Map<number, string>(
+  Object.entries(SectionId).map(([name, id]) => [id, name]),
+);
 
 /** The order in which a module's sections stand, each at most once; custom ones stand anywhere. */
 export const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
