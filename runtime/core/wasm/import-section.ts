@@ -4,6 +4,7 @@
  */
 import { type MemoryType, readMemoryType } from "./memory-type.ts";
 import { BinaryReader, MalformedError, type Section } from "./reader.ts";
+import { readTableType } from "./table-type.ts";
 
 export type ExternalKind = "function" | "table" | "memory" | "global" | "tag";
 
@@ -50,8 +51,7 @@ function skipType(reader: BinaryReader, kind: ExternalKind): void {
       reader.u32();
       return;
     case "table":
-      reader.skipValueType();
-      skipTableLimits(reader);
+      readTableType(reader);
       return;
     case "global":
       reader.skipValueType();
@@ -61,12 +61,4 @@ function skipType(reader: BinaryReader, kind: ExternalKind): void {
       reader.byte();
       reader.u32();
   }
-}
-
-function skipTableLimits(reader: BinaryReader): void {
-  const flagsOffset = reader.offset;
-  const flags = reader.byte();
-  if (flags > 7) throw new MalformedError("has a table of an unknown kind", flagsOffset);
-  const table64 = (flags & 4) !== 0;
-  for (let left = (flags & 1) !== 0 ? 2 : 1; left > 0; left--) table64 ? reader.u64() : reader.u32();
 }

@@ -8,7 +8,7 @@
 
 import { MalformedError } from "./reader.ts";
 
-/** Where an instruction starts, and its opcode: `0xFC08` and the like for those with a prefix. */
+/** Where an instruction starts, and its opcode: `0xFC008` and the like for those with a prefix (SIMD has some above 0xFF). */
 export type InstructionVisitor = (opcode: number, startOffset: number, endOffset: number) => void;
 
 // How the bytes behind an opcode are laid out.
@@ -28,6 +28,13 @@ const SIXTEEN_BYTES = 12;
 const MEMARG_LANE = 13;
 const CAST_BRANCH = 14; // flags, label, two heap types
 const UNKNOWN = 255;
+
+const END = 0x0b;
+const NO_OPCODE = -1;
+
+/** Whether a visitor wants an instruction. `withMemory` is for loads and stores: only those that name another memory than 0. */
+export const Wanted = { never: 0, always: 1, withMemory: 2 } as const;
+const ALL = new Uint8Array(0x100).fill(Wanted.always);
 
 /** Bit of a memarg's alignment that says a memory index follows. */
 const MEMARG_HAS_MEMORY = 0x40;
@@ -129,6 +136,7 @@ function table(rows: readonly (readonly [number, number, number])[]): Uint8Array
 
 /**
  * Visits each instruction in `bytes[start, end)`.
+ * @param wanted which instructions are visited, by their first byte; all of them without it
  * @throws MalformedError an opcode that isn't known, or one that ends outside
  */
 export function walkInstructions(
@@ -136,7 +144,38 @@ export function walkInstructions(
   start: number,
   end: number,
   visit: InstructionVisitor,
+  wanted: Uint8Array = ALL,
 ): void {
+  const after = walk(bytes, start, end, visit, wanted, NO_OPCODE);
+  if (after !== end) throw new MalformedError("has an instruction that ends outside its function", end);
+}
+
+/**
+ * Visits each instruction of a constant expression, up to its `end`.
+ * @returns offset of what follows
+ * @throws MalformedError as above, and for an expression without an end
+ */
+export function walkExpression(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: InstructionVisitor,
+): number {
+  const after = walk(bytes, start, end, visit, ALL, END);
+  if (after > end || bytes[after - 1] !== END)
+    throw new MalformedError("has an expression without an end", end);
+  return after;
+}
+
+/** @param last the instruction behind which to stop before the end */
+function walk(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: InstructionVisitor,
+  wanted: Uint8Array,
+  last: number,
+): number {
   let at = start;
   while (at < end) {
     const instructionStart = at;
@@ -147,13 +186,19 @@ export function walkInstructions(
       const after = skipNumber(bytes, at, end);
       const sub = smallNumber(bytes, at, after);
       kind = prefixed?.[sub] ?? UNKNOWN;
-      opcode = opcode * 0x100 + sub;
+      opcode = opcode * 0x1000 + sub;
       at = after;
     }
-    at = kind === NONE ? at : skipImmediate(bytes, at, end, kind, opcode);
-    visit(opcode, instructionStart, at);
+    // Nine of ten instructions have nothing behind the opcode, or one small number.
+    if (kind === INDEX && bytes[at]! < 0x80) at++;
+    else if (kind !== NONE) at = skipImmediate(bytes, at, end, kind, opcode);
+    const want = wanted[bytes[instructionStart]!]!;
+    if (want === Wanted.always || (want === Wanted.withMemory && hasMemory(bytes, instructionStart + 1))) {
+      visit(opcode, instructionStart, at);
+    }
+    if (opcode === last) break;
   }
-  if (at !== end) throw new MalformedError("has an instruction that ends outside its function", end);
+  return at;
 }
 
 function skipImmediate(bytes: Uint8Array, at: number, end: number, kind: number, opcode: number): number {
@@ -209,9 +254,14 @@ function smallNumber(bytes: Uint8Array, at: number, after: number): number {
 }
 
 function skipMemarg(bytes: Uint8Array, at: number, end: number): number {
+  if (bytes[at]! < MEMARG_HAS_MEMORY && bytes[at + 1]! < 0x80) return at + 2;
   const afterAlign = skipNumber(bytes, at, end);
-  const hasMemory = (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
-  return skipNumber(bytes, hasMemory ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
+  return skipNumber(bytes, hasMemory(bytes, at) ? skipNumber(bytes, afterAlign, end) : afterAlign, end);
+}
+
+/** Whether a memarg names its memory; else that is the one of index 0. @param at offset of the memarg */
+export function hasMemory(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at]! & MEMARG_HAS_MEMORY) !== 0;
 }
 
 /** `0x63` and `0x64` are references with a heap type behind; everything else is one signed number. */

@@ -8,10 +8,11 @@
  * @see https://github.com/WebAssembly/wasi-libc/blob/main/libc-bottom-half/sources/chdir.c
  */
 import { walkInstructions } from "./instructions.ts";
-import type { FunctionType, ModuleEditor } from "./module-editor.ts";
+import type { ModuleEditor } from "./module-editor.ts";
 import { ValueType } from "./module-editor.ts";
 import type { ModuleInspection } from "./module-inspection.ts";
 import { BinaryReader, MalformedError, type Section, SectionId } from "./reader.ts";
+import type { FunctionType } from "./type-section.ts";
 
 export interface DirectoryVariable {
   /** Where the pointer stands in memory. */

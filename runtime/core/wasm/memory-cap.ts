@@ -17,6 +17,7 @@ import {
 } from "./memory-type.ts";
 import {
   BinaryReader,
+  expectModule,
   MalformedError,
   type Problem,
   type Section,
@@ -90,11 +91,7 @@ export function capMemory(bytes: Uint8Array, bytesMax: number): MemoryCap {
 }
 
 function findMemories(bytes: Uint8Array): Place[] {
-  const header = new BinaryReader(bytes);
-  // Version 1 of the module format, and nothing else.
-  for (const expected of [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00]) {
-    if (header.byte() !== expected) throw new MalformedError("isn't a WebAssembly module", header.offset - 1);
-  }
+  expectModule(bytes);
   const places: Place[] = [];
   walkSections(bytes, (section) => {
     if (section.id === SectionId.import) {

@@ -25,8 +25,8 @@ const CALL = 0x10;
 /**
  * @param memories those of the module, by index
  * @param asks it asks before it grows
- * @returns the module with every `memory.grow` watched; the same bytes when it holds what can't be edited (an instruction
- *   that isn't known, types of the garbage collection proposal): then nothing is told, and nothing is lost
+ * @returns the module with every `memory.grow` watched; the same bytes when it holds what can't be edited (an instruction or a
+ *   type that isn't known): then nothing is told, and nothing is lost
  */
 export function watchMemory(bytes: Uint8Array, memories: readonly ModuleMemory[], asks = false): Uint8Array {
   if (memories.length === 0) return bytes;
@@ -35,10 +35,8 @@ export function watchMemory(bytes: Uint8Array, memories: readonly ModuleMemory[]
     const refused = editor.addGlobal();
     const watchers: number[] = [];
     const asking = asks ? addAsking(editor) : undefined;
-    if (asks && asking === undefined) return bytes;
     for (const [memoryIndex, { memory64 }] of memories.entries()) {
       const watcher = addWatcher(editor, memoryIndex, memory64, refused, asking);
-      if (watcher === undefined) return bytes;
       watchers.push(watcher);
       if (asks) editor.export("memory", `${MEMORY_EXPORT}${memoryIndex}`, memoryIndex);
     }
@@ -56,9 +54,8 @@ export function watchMemory(bytes: Uint8Array, memories: readonly ModuleMemory[]
 }
 
 /** `call_indirect` of the function that is asked. */
-function addAsking(editor: ModuleEditor): readonly number[] | undefined {
+function addAsking(editor: ModuleEditor): readonly number[] {
   const type = editor.addType({ params: [ValueType.i64], results: [ValueType.i32] });
-  if (type === undefined) return undefined;
   const table = editor.addTable();
   editor.export("table", MEMORY_ASK_EXPORT, table);
   editor.exportStart(START_EXPORT);
@@ -77,10 +74,9 @@ function addWatcher(
   memory64: boolean,
   refused: number,
   asking: readonly number[] | undefined,
-): number | undefined {
+): number {
   const size = memory64 ? ValueType.i64 : ValueType.i32;
   const type = editor.addType({ params: [size], results: [size] });
-  if (type === undefined) return undefined;
   const [minusOne, equal] = memory64 ? [0x42, 0x51] : [0x41, 0x46];
   const grow = [0x20, 0, MEMORY_GROW, ...unsigned(memoryIndex)];
   const grown =

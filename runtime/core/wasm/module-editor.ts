@@ -7,26 +7,35 @@ import { assert } from "../error.ts";
 import { concatenate } from "./bytes.ts";
 import { walkImports } from "./import-section.ts";
 import { walkInstructions } from "./instructions.ts";
+import { type MemoryType, writeMemoryType } from "./memory-type.ts";
 import {
   BinaryReader,
+  COUNT_MAX,
+  expectModule,
   MalformedError,
+  MODULE_HEADER,
   SECTION_ORDER,
   type Section,
   SectionId,
+  signed,
   unsigned,
   walkSections,
 } from "./reader.ts";
+import { type FunctionType, readTypes } from "./type-section.ts";
 
 /** Value types by their byte. */
 export const ValueType = { i32: 0x7f, i64: 0x7e } as const;
 export type ValueType = (typeof ValueType)[keyof typeof ValueType];
 
-export interface FunctionType {
-  readonly params: readonly number[];
-  readonly results: readonly number[];
+/** How many of each kind a module has, imported ones with them. */
+export interface IndexCounts {
+  readonly function: number;
+  readonly table: number;
+  readonly memory: number;
+  readonly global: number;
+  readonly tag: number;
 }
 
-const HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 const FUNCTION_FORM = 0x60;
 const END = 0x0b;
 /** Of an export. */
@@ -37,49 +46,61 @@ export class ModuleEditor {
   readonly #bytes: Uint8Array;
   readonly #sections: Section[] = [];
   readonly #byId = new Map<number, Section>();
-  #importedFunctionCount = 0;
-  #importedGlobalCount = 0;
-  #importedTableCount = 0;
+  readonly #importedCounts = { function: 0, table: 0, memory: 0, global: 0, tag: 0 };
   #functionTypes: number[] | undefined;
-  #typesRead: readonly FunctionType[] | "not plain" | undefined;
+  #typesRead: readonly (FunctionType | undefined)[] | undefined;
   readonly #types: number[][] = [];
   readonly #functions: { type: number; body: number[] }[] = [];
   readonly #globals: number[][] = [];
   readonly #tables: number[][] = [];
+  readonly #memories: number[][] = [];
   #dropsStart = false;
   readonly #exports: number[][] = [];
+  #exportNames: Set<string> | undefined;
   readonly #inserted = new Map<number, number[]>();
+  readonly #customSections: Uint8Array[] = [];
+  #rewritten: readonly Uint8Array[] | undefined;
   #replaced: { opcode: number; code: (index: number) => readonly number[] } | undefined;
 
   /** @throws MalformedError */
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
+    expectModule(bytes);
     walkSections(bytes, (section) => {
       this.#sections.push(section);
       if (section.id !== SectionId.custom) this.#byId.set(section.id, section);
       if (section.id !== SectionId.import) return;
       walkImports(bytes, section, ({ kind }) => {
-        if (kind === "function") this.#importedFunctionCount++;
-        else if (kind === "global") this.#importedGlobalCount++;
-        else if (kind === "table") this.#importedTableCount++;
+        this.#importedCounts[kind]++;
       });
     });
   }
 
-  /**
-   * The type of a function that the module defines; undefined for an imported one, and for a type that isn't plain (the
-   * garbage collection proposal groups types, which this doesn't count).
-   */
-  typeOf(functionIndex: number): FunctionType | undefined {
-    this.#functionTypes ??= this.#readFunctionTypes();
-    const typeIndex = this.#functionTypes[functionIndex - this.#importedFunctionCount];
-    return typeIndex === undefined ? undefined : this.#plainTypes()?.[typeIndex];
+  get sections(): readonly Section[] {
+    return this.#sections;
   }
 
-  /** @returns its index; undefined where types can't be counted, and nothing can be added */
-  addType(type: FunctionType): number | undefined {
-    const known = this.#plainTypes();
-    if (known === undefined) return undefined;
+  /** Without what was added. */
+  get counts(): IndexCounts {
+    const { function: functions, table, memory, global, tag } = this.#importedCounts;
+    return {
+      function: functions + this.#vector(SectionId.function).count,
+      table: table + this.#vector(SectionId.table).count,
+      memory: memory + this.#vector(SectionId.memory).count,
+      global: global + this.#vector(SectionId.global).count,
+      tag: tag + this.#vector(SectionId.tag).count,
+    };
+  }
+
+  /** The type of a function that the module defines; undefined for an imported one. */
+  typeOf(functionIndex: number): FunctionType | undefined {
+    this.#functionTypes ??= this.#readFunctionTypes();
+    const typeIndex = this.#functionTypes[functionIndex - this.#importedCounts.function];
+    return typeIndex === undefined ? undefined : this.#knownTypes()[typeIndex];
+  }
+
+  /** @returns its index */
+  addType(type: FunctionType): number {
     this.#types.push([
       FUNCTION_FORM,
       type.params.length,
@@ -87,19 +108,24 @@ export class ModuleEditor {
       type.results.length,
       ...type.results,
     ]);
-    return known.length + this.#types.length - 1;
+    return this.#knownTypes().length + this.#types.length - 1;
   }
 
-  /** A mutable i32 that starts with 0. */
-  addGlobal(): number {
-    this.#globals.push([ValueType.i32, 1, 0x41, 0, END]);
-    return this.#importedGlobalCount + this.#vector(SectionId.global).count + this.#globals.length - 1;
+  /** A mutable i32. */
+  addGlobal(initial = 0): number {
+    this.#globals.push([ValueType.i32, 1, 0x41, ...signed(initial), END]);
+    return this.#importedCounts.global + this.#vector(SectionId.global).count + this.#globals.length - 1;
+  }
+
+  addMemory(type: MemoryType): number {
+    this.#memories.push(writeMemoryType(type));
+    return this.#importedCounts.memory + this.#vector(SectionId.memory).count + this.#memories.length - 1;
   }
 
   /** Of one function, which isn't there yet. */
   addTable(): number {
     this.#tables.push([FUNCREF, 1, 1, 1]);
-    return this.#importedTableCount + this.#vector(SectionId.table).count + this.#tables.length - 1;
+    return this.#importedCounts.table + this.#vector(SectionId.table).count + this.#tables.length - 1;
   }
 
   /** What would run when the module is instantiated is exported instead, and doesn't. */
@@ -124,13 +150,18 @@ export class ModuleEditor {
   ): number {
     const declared = locals === 0 ? [0] : [1, ...unsigned(locals), localType];
     this.#functions.push({ type, body: [...declared, ...code, END] });
-    return this.#importedFunctionCount + this.#vector(SectionId.function).count + this.#functions.length - 1;
+    return (
+      this.#importedCounts.function + this.#vector(SectionId.function).count + this.#functions.length - 1
+    );
   }
 
   /** @param functionIndex one that the module defines; once each */
   insertAtStart(functionIndex: number, code: number[]): void {
-    assert(functionIndex >= this.#importedFunctionCount, "code goes into functions that the module defines");
-    this.#inserted.set(functionIndex - this.#importedFunctionCount, code);
+    assert(
+      functionIndex >= this.#importedCounts.function,
+      "code goes into functions that the module defines",
+    );
+    this.#inserted.set(functionIndex - this.#importedCounts.function, code);
   }
 
   export(kind: keyof typeof KINDS, name: string, index: number): void {
@@ -146,21 +177,54 @@ export class ModuleEditor {
     this.#replaced = { opcode, code };
   }
 
+  /** The bodies of the module's functions, for who rewrites all of them in a way of its own: as many as `count`. */
+  get code(): { count: number; reader: BinaryReader } {
+    const code = this.#vector(SectionId.code);
+    if (code.count !== this.#vector(SectionId.function).count) {
+      throw new MalformedError("has another number of functions than of bodies", code.reader.offset);
+    }
+    return code;
+  }
+
+  /** @param pieces as many bodies as `code` has, each with its size in front; they replace all other changes of code */
+  replaceCode(pieces: readonly Uint8Array[]): void {
+    this.#rewritten = pieces;
+  }
+
+  /** It stands in front of the code. */
+  addCustomSection(name: string, content: readonly Uint8Array[]): void {
+    const encoded = new TextEncoder().encode(name);
+    const nameSize = unsigned(encoded.length);
+    const sizeBytes = content.reduce((sum, piece) => sum + piece.length, nameSize.length + encoded.length);
+    const header = Uint8Array.from([SectionId.custom, ...unsigned(sizeBytes), ...nameSize, ...encoded]);
+    this.#customSections.push(header, ...content);
+  }
+
+  /** @returns `wanted`, or that with a number behind it where the module exports something by that name */
+  freeExportName(wanted: string): string {
+    this.#exportNames ??= this.#readExportNames();
+    let name = wanted;
+    for (let number = 2; this.#exportNames.has(name); number++) name = `${wanted}.${number}`;
+    return name;
+  }
+
   /** @throws MalformedError */
   finish(): Uint8Array {
     const added = new Map<number, number[][]>([
       [SectionId.type, this.#types],
       [SectionId.function, this.#functions.map(({ type }) => unsigned(type))],
       [SectionId.table, this.#tables],
+      [SectionId.memory, this.#memories],
       [SectionId.global, this.#globals],
       [SectionId.export, this.#exports],
       [SectionId.code, this.#functions.map(({ body }) => [...unsigned(body.length), ...body])],
     ]);
-    const pieces: Uint8Array[] = [HEADER];
+    const pieces: Uint8Array[] = [MODULE_HEADER];
     const finished = new Set<number>();
     const finish = (id: number) => {
       finished.add(id);
       if (id === SectionId.start && this.#dropsStart) return;
+      if (id === SectionId.code) pieces.push(...this.#customSections);
       const elements = added.get(id) ?? [];
       const section = this.#byId.get(id);
       if (elements.length > 0 || (id === SectionId.code && this.#changesCode)) {
@@ -187,7 +251,12 @@ export class ModuleEditor {
   #extended(id: number, elements: readonly number[][]): Uint8Array[] {
     const { count, reader } = this.#vector(id);
     const old =
-      id === SectionId.code ? this.#code(reader, count) : [reader.bytes.subarray(reader.offset, reader.end)];
+      id === SectionId.code
+        ? (this.#rewritten ?? this.#bodies(reader, count))
+        : [reader.bytes.subarray(reader.offset, reader.end)];
+    if (count + elements.length > COUNT_MAX) {
+      throw new MalformedError("has as much as there may be, and nothing can be added", reader.offset);
+    }
     const content = [
       Uint8Array.from(unsigned(count + elements.length)),
       ...old,
@@ -198,11 +267,12 @@ export class ModuleEditor {
   }
 
   get #changesCode(): boolean {
+    if (this.#rewritten !== undefined) return true;
     return this.#inserted.size > 0 || this.#replaced !== undefined;
   }
 
   /** The bodies in pieces: what lies between two changed ones is one piece. */
-  #code(reader: BinaryReader, count: number): Uint8Array[] {
+  #bodies(reader: BinaryReader, count: number): Uint8Array[] {
     const { bytes } = reader;
     const pieces: Uint8Array[] = [];
     const last = this.#replaced === undefined ? Math.max(-1, ...this.#inserted.keys()) : count - 1;
@@ -253,37 +323,24 @@ export class ModuleEditor {
     return { count: section === undefined ? 0 : reader.count(), reader };
   }
 
+  #readExportNames(): Set<string> {
+    const { count, reader } = this.#vector(SectionId.export);
+    const names = new Set<string>();
+    for (let left = count; left > 0; left--) {
+      names.add(reader.name());
+      reader.byte();
+      reader.u32();
+    }
+    return names;
+  }
+
   #readFunctionTypes(): number[] {
     const { count, reader } = this.#vector(SectionId.function);
     return Array.from({ length: count }, () => reader.u32());
   }
 
-  #plainTypes(): readonly FunctionType[] | undefined {
-    if (this.#typesRead === undefined) this.#typesRead = this.#readPlainTypes() ?? "not plain";
-    return this.#typesRead === "not plain" ? undefined : this.#typesRead;
+  #knownTypes(): readonly (FunctionType | undefined)[] {
+    this.#typesRead ??= readTypes(this.#vector(SectionId.type));
+    return this.#typesRead;
   }
-
-  #readPlainTypes(): FunctionType[] | undefined {
-    const { count, reader } = this.#vector(SectionId.type);
-    const types: FunctionType[] = [];
-    for (let left = count; left > 0; left--) {
-      if (reader.byte() !== FUNCTION_FORM) return undefined;
-      const params = readPlainTypes(reader);
-      const results = readPlainTypes(reader);
-      if (params === undefined || results === undefined) return undefined;
-      types.push({ params, results });
-    }
-    return types;
-  }
-}
-
-/** Types of one byte: numbers, vectors, and the two older references. */
-function readPlainTypes(reader: BinaryReader): number[] | undefined {
-  const types: number[] = [];
-  for (let left = reader.count(); left > 0; left--) {
-    const type = reader.byte();
-    if (type === 0x63 || type === 0x64) return undefined;
-    types.push(type);
-  }
-  return types;
 }

@@ -25,8 +25,8 @@ export class MalformedError extends Error {
   }
 }
 
-/** Bytes that every module and component starts with: `\0asm`, a version and a layer (u16 each). */
-const HEADER_BYTES = 8;
+/** What every module starts with: `\0asm`, version 1, and layer 0 (u16 each), which is 1 for components. */
+export const MODULE_HEADER = Uint8Array.of(0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 export const SectionId = {
   custom: 0,
@@ -45,13 +45,15 @@ export const SectionId = {
   tag: 13,
 } as const;
 
-const SECTION_NAMES = new Map<number, string>(Object.entries(SectionId).map(([name, id]) => [id, name]));
+export const SECTION_NAMES: ReadonlyMap<number, string> = new Map<number, string>(
+  Object.entries(SectionId).map(([name, id]) => [id, name]),
+);
 
 /** The order in which a module's sections stand, each at most once; custom ones stand anywhere. */
 export const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
 /** V8 takes no more of anything. A small file could else say so much that the lists of it fill the host's memory. */
-const COUNT_MAX = 1_000_000;
+export const COUNT_MAX = 1_000_000;
 /** V8 counts no custom sections. Real programs have some dozens. */
 const SECTION_COUNT_MAX = 10_000;
 
@@ -138,12 +140,14 @@ export class BinaryReader {
     this.offset += byteCount;
   }
 
-  /** Steps over the declarations of locals, at the start of a function's body. */
-  skipLocals(): void {
+  /** Steps over the declarations of locals, at the start of a function's body. @returns how many locals that are */
+  skipLocals(): number {
+    let localCount = 0;
     for (let groups = this.count(); groups > 0; groups--) {
-      this.u32();
+      localCount += this.u32();
       this.skipValueType();
     }
+    return localCount;
   }
 
   /** One byte; two kinds of reference have a heap type behind it, a signed LEB128 of at most 33 bits. */
@@ -179,13 +183,21 @@ export class BinaryReader {
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** @throws MalformedError for what isn't a module of version 1 */
+export function expectModule(bytes: Uint8Array): void {
+  const header = new BinaryReader(bytes);
+  for (const expected of MODULE_HEADER) {
+    if (header.byte() !== expected) throw new MalformedError("isn't a WebAssembly module", header.offset - 1);
+  }
+}
+
 /**
  * Calls `visit` with each section in turn. Reads their headers only: the time depends on their number, not on the file's size.
  * @param bytes a file whose first eight bytes are a module's
  * @throws MalformedError at the first section that can't be; those before it were visited
  */
 export function walkSections(bytes: Uint8Array, visit: (section: Section) => void): void {
-  const reader = new BinaryReader(bytes, HEADER_BYTES);
+  const reader = new BinaryReader(bytes, MODULE_HEADER.length);
   let place = -1;
   for (let count = 1; !reader.atEnd; count++) {
     const start = reader.offset;
@@ -244,5 +256,17 @@ export function unsigned(value: number): number[] {
       return out;
     }
     out.push((rest % 128) | 0x80);
+  }
+}
+
+/** A signed LEB128 in the fewest bytes. */
+export function signed(value: number): number[] {
+  const out: number[] = [];
+  for (let rest = value; ; rest = Math.floor(rest / 128)) {
+    if (rest >= -64 && rest < 64) {
+      out.push(rest & 0x7f);
+      return out;
+    }
+    out.push((rest & 0x7f) | 0x80);
   }
 }

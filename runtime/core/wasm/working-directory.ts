@@ -12,11 +12,36 @@
  * @see https://github.com/WebAssembly/wasi-libc/blob/main/libc-bottom-half/sources/preopens.c
  */
 import { assert } from "../error.ts";
+import {
+  again,
+  call,
+  forEver,
+  globalGet,
+  globalSet,
+  i32Add,
+  i32And,
+  i32Const,
+  i32Eq,
+  i32Eqz,
+  i32GeU,
+  i32Mul,
+  i32Shl,
+  load8,
+  localGet,
+  localSet,
+  localTee,
+  memoryGrow,
+  ret,
+  store8,
+  store32,
+  when,
+} from "./assembly.ts";
 import { findFunctions } from "./function-names.ts";
 import { type DirectoryVariable, findDirectoryVariable } from "./libc-directory.ts";
-import { type FunctionType, ModuleEditor, ValueType } from "./module-editor.ts";
+import { ModuleEditor, ValueType } from "./module-editor.ts";
 import type { ModuleInspection } from "./module-inspection.ts";
-import { MalformedError, unsigned } from "./reader.ts";
+import { MalformedError } from "./reader.ts";
+import type { FunctionType } from "./type-section.ts";
 
 /**
  * How a program gets to know its working directory.
@@ -59,12 +84,15 @@ export function enterWorkingDirectory(
   try {
     const editor = new ModuleEditor(bytes);
     const variable = findDirectoryVariable(bytes, module, editor);
-    if (variable !== undefined && setVariable(editor, variable, path)) {
+    if (variable !== undefined) {
+      setVariable(editor, variable, path);
       return { support: "variable", bytes: editor.finish() };
     }
-    const libc = variable === undefined ? findLibc(bytes, module, editor) : undefined;
-    if (libc !== undefined && prefixPaths(editor, libc, path))
+    const libc = findLibc(bytes, module, editor);
+    if (libc !== undefined) {
+      prefixPaths(editor, libc, path);
       return { support: "prefix", bytes: editor.finish() };
+    }
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
   }
@@ -122,37 +150,12 @@ function takesPath({ params, results }: FunctionType): boolean {
   return params[0] === ValueType.i32 && results.length === 1 && results[0] === ValueType.i32;
 }
 
-// Instructions.
-const i32Const = (value: number) => [0x41, ...signed(value)];
-const localGet = (index: number) => [0x20, index];
-const localSet = (index: number) => [0x21, index];
-const localTee = (index: number) => [0x22, index];
-const globalGet = (index: number) => [0x23, ...unsigned(index)];
-const globalSet = (index: number) => [0x24, ...unsigned(index)];
-const call = (index: number) => [0x10, ...unsigned(index)];
-const load8 = [0x2d, 0, 0];
-const store8 = (offset: number) => [0x3a, 0, ...unsigned(offset)];
-const store32 = [0x36, 2, 0];
-const i32Eqz = [0x45];
-const i32Eq = [0x46];
-const i32GeU = [0x4f];
-const i32Add = [0x6a];
-const i32And = [0x71];
-const i32Mul = [0x6c];
-const i32Shl = [0x74];
-const memoryGrow = [0x40, 0];
-const ret = [0x0f];
-const when = (...code: number[][]) => [0x04, 0x40, ...code.flat(), 0x0b];
-const forEver = (...code: number[][]) => [0x03, 0x40, ...code.flat(), 0x0b];
-const again = (depth: number) => [0x0c, depth];
-
 /**
  * Before the variable is first used: a page of memory for the directory's name, and the variable points there. libc never
  * frees what the variable pointed at first. The program's own `chdir` comes later, and holds from then on.
  */
-function setVariable(editor: ModuleEditor, variable: DirectoryVariable, directory: Uint8Array): boolean {
+function setVariable(editor: ModuleEditor, variable: DirectoryVariable, directory: Uint8Array): void {
   const type = editor.addType({ params: [], results: [] });
-  if (type === undefined) return false;
   const entered = editor.addGlobal();
   const page = 0;
   const enter = editor.addFunction(
@@ -181,7 +184,6 @@ function setVariable(editor: ModuleEditor, variable: DirectoryVariable, director
     ].flat(),
   );
   for (const functionIndex of variable.functions) editor.insertAtStart(functionIndex, call(enter));
-  return true;
 }
 
 /** A rename looks up two paths before it uses the first: so many prefixed paths are kept at once. */
@@ -190,9 +192,8 @@ const BUFFER_BYTES = 2 * PATH_BYTES_MAX;
 const SLASH = 0x2f;
 
 /** In each look-up: `path = absolute(path)`. And `getcwd` answers the directory where it fits. */
-function prefixPaths(editor: ModuleEditor, libc: Libc, directory: Uint8Array): boolean {
+function prefixPaths(editor: ModuleEditor, libc: Libc, directory: Uint8Array): void {
   const type = editor.addType({ params: [ValueType.i32], results: [ValueType.i32] });
-  if (type === undefined) return false;
   const buffers = editor.addGlobal();
   const turn = editor.addGlobal();
   const [path, first, buffer, length] = [0, 1, 2, 3];
@@ -265,7 +266,6 @@ function prefixPaths(editor: ModuleEditor, libc: Libc, directory: Uint8Array): b
     editor.insertAtStart(functionIndex, [localGet(0), call(absolute), localSet(0)].flat());
   }
   if (libc.getcwd !== undefined) editor.insertAtStart(libc.getcwd, answerDirectory(libc.malloc, directory));
-  return true;
 }
 
 /** `getcwd(buffer, size)`. Where it doesn't fit, libc is asked to put `/` into one byte: it knows how to fail. */
@@ -301,13 +301,4 @@ function storeBytes(local: number, bytes: Uint8Array, withEnd: boolean): number[
     code.push(...localGet(local), ...i32Const(byte), ...store8(offset));
   }
   return code;
-}
-
-function signed(value: number): number[] {
-  const out: number[] = [];
-  for (let rest = value | 0; ; rest >>= 7) {
-    const low = rest & 0x7f;
-    if (rest >> 6 === 0 || rest >> 6 === -1) return [...out, low];
-    out.push(low | 0x80);
-  }
 }
