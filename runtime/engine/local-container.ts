@@ -98,8 +98,8 @@ export class LocalContainer implements Container {
       openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
       threads: new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX)),
       kernel: parts.kernel,
-      // The command line runs one program, and then its process ends.
-      hasMoreRuns: parts.record.hostKind === "library",
+      // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
+      hasMoreRuns: parts.record.hostKind === "library" && parts.record.limits.cpus === undefined,
     };
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
