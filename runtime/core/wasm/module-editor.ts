@@ -3,7 +3,9 @@
  * there, and code in place of single instructions.
  * Nothing is renumbered, so that everything else stays as it is, names included. Sections that aren't touched are copied whole.
  */
+
 import { assert } from "../error.ts";
+import { call } from "./assembly.ts";
 import { concatenate } from "./bytes.ts";
 import { walkImports } from "./import-section.ts";
 import { walkInstructions } from "./instructions.ts";
@@ -128,12 +130,16 @@ export class ModuleEditor {
     return this.#importedCounts.table + this.#vector(SectionId.table).count + this.#tables.length - 1;
   }
 
-  /** What would run when the module is instantiated is exported instead, and doesn't. */
+  /**
+   * What would run when the module is instantiated is exported instead, and doesn't. By a function that calls it: so what V8 takes for no
+   * start function, since it has parameters or results, still makes the module invalid.
+   */
   exportStart(name: string): void {
     const section = this.#byId.get(SectionId.start);
     if (section === undefined) return;
     const index = new BinaryReader(this.#bytes, section.content, section.end).u32();
-    this.export("function", name, index);
+    const type = this.addType({ params: [], results: [] });
+    this.export("function", name, this.addFunction(type, 0, call(index)));
     this.#dropsStart = true;
   }
 

@@ -24,7 +24,7 @@ const RUNS = process.env.WPOD_TEST_LONG === "1" ? 2000 : 60;
 let time = 0n;
 const nowNs = () => ++time;
 
-describe("content", () => {
+describe("content", { timeout: RUNS > 60 ? 300_000 : 30_000 }, () => {
   type Step = { op: "write" | "read" | "truncate"; at: number; size: number };
   const near = fc.oneof(
     fc.nat(2000),

@@ -527,6 +527,18 @@ describe("a module at a limit of V8's", () => {
   });
 });
 
+test("what V8 takes for no start function, since it has a parameter, still makes a module invalid", () => {
+  // (module (type (func (param i32) (result i32))) (func (type 0) local.get 0) (start 0))
+  const type = [1, 6, 1, 0x60, 1, 0x7f, 1, 0x7f];
+  const code = [10, 6, 1, 4, 0, 0x20, 0, 0x0b];
+  const bytes = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...type, 3, 2, 1, 0, 8, 1, 0, ...code);
+  expect(WebAssembly.validate(bytes)).toBe(false);
+  const metering = addMetering(bytes);
+  expect(metering.kind === "metered" && WebAssembly.validate(metering.bytes)).toBe(false);
+  const withoutStart = Uint8Array.from([...bytes.slice(0, 20), ...bytes.slice(23)]);
+  expect(WebAssembly.validate(withoutStart)).toBe(true);
+});
+
 describe("foreign bytes", () => {
   /** Enough for what the families do; what has become endless by a changed byte ends. */
   const ALLOWED = 20_000n;
