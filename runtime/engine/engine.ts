@@ -194,9 +194,9 @@ export class Engine implements AsyncDisposable {
     const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
+    cpuLimitOf(options.limits ?? {});
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
-    cpuLimitOf(options.limits ?? {});
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
     const terminal = planTerminal(options);

@@ -26,8 +26,10 @@ export class ThreadInspector implements Disposable {
   /** By number of the thread. */
   readonly #sessionIds = new Map<number, string>();
   readonly #answers = new Map<number, () => void>();
-  /** Who waits for a thread that the inspector has yet to find. */
+  /** Who waits for a thread that the inspector has yet to find, by its number. */
   readonly #arrivals = new Map<number, (() => void)[]>();
+  /** All who wait for a thread, to go on when it ends. */
+  readonly #waiting = new Map<Worker, Set<() => void>>();
 
   /** To be let go of. Undefined where this process may not inspect itself: it was started with less permission. */
   static share(): ThreadInspector | undefined {
@@ -77,39 +79,56 @@ export class ThreadInspector implements Disposable {
   async evaluate(worker: Worker, expression: string): Promise<void> {
     const { threadId } = worker;
     if (threadId < 0) return;
-    const gone = Promise.withResolvers<void>();
-    worker.once("exit", gone.resolve);
-    try {
-      if (!this.#sessionIds.has(threadId)) await Promise.race([this.#arrival(threadId), gone.promise]);
-      const sessionId = this.#sessionIds.get(threadId);
-      if (sessionId === undefined || worker.threadId < 0 || open !== this) return;
-      const id = this.#nextId++;
-      const answered = new Promise<void>((resolve) => this.#answers.set(id, resolve));
+    if (!this.#sessionIds.has(threadId)) {
+      await this.#wait(worker, (arrived) => {
+        this.#arrivals.set(threadId, [...(this.#arrivals.get(threadId) ?? []), arrived]);
+      });
+    }
+    const sessionId = this.#sessionIds.get(threadId);
+    if (sessionId === undefined || worker.threadId < 0 || open !== this) return;
+    const id = this.#nextId++;
+    await this.#wait(worker, (answered) => {
+      this.#answers.set(id, answered);
       const message = JSON.stringify({
         id,
         method: "Runtime.evaluate",
         params: { expression, silent: true },
       });
       this.#session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
-      await Promise.race([answered, gone.promise]);
-      this.#answers.delete(id);
-    } finally {
-      worker.off("exit", gone.resolve);
-      if (worker.threadId < 0) this.#sessionIds.delete(threadId);
-    }
+    });
+    this.#answers.delete(id);
   }
 
-  #arrival(threadId: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#arrivals.set(threadId, [...(this.#arrivals.get(threadId) ?? []), resolve]);
+  /** Until what `begin` is given was called, or the thread has ended. */
+  async #wait(worker: Worker, begin: (done: () => void) => void): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiting = this.#waitingFor(worker);
+    waiting.add(resolve);
+    begin(resolve);
+    await promise;
+    waiting.delete(resolve);
+  }
+
+  /** One listener for a thread, however often it is asked. */
+  #waitingFor(worker: Worker): Set<() => void> {
+    const known = this.#waiting.get(worker);
+    if (known !== undefined) return known;
+    const waiting = new Set<() => void>();
+    this.#waiting.set(worker, waiting);
+    const { threadId } = worker;
+    worker.once("exit", () => {
+      this.#waiting.delete(worker);
+      this.#sessionIds.delete(threadId);
+      this.#arrivals.delete(threadId);
+      for (const resolve of waiting) resolve();
     });
+    return waiting;
   }
 
   [Symbol.dispose](): void {
     if (--this.#userCount > 0) return;
     open = undefined;
-    for (const id of [...this.#answers.keys()]) this.#settle(id);
-    for (const arrivals of this.#arrivals.values()) for (const arrived of arrivals) arrived();
+    for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve();
     // A process that ends with a session open takes longer.
     this.#session.disconnect();
   }

@@ -83,6 +83,12 @@ test.each([
   });
 });
 
+test("what is refused has made no volume", async () => {
+  const refused = await cli.wpod(["run", "--cpus", "0.001", "-v", "unmade:/data", await guest("exit"), "0"]);
+  expect(refused.exitCode).toBe(125);
+  expect(await cli.must(["volume", "ls", "-q"])).toBe("");
+});
+
 test("a container shows its limit, and the command line how it is kept", async () => {
   await cli.must(["run", "--name", "limited", "--cpus", "1.5", await guest("exit"), "0"]);
   expect(await cli.must(["inspect", "--format", "{{.HostConfig.NanoCpus}}", "limited"])).toBe("1500000000\n");

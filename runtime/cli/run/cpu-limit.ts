@@ -1,14 +1,15 @@
 /** `--cpus`, or `--cpu-quota` in each `--cpu-period`, as docker takes them. */
 import { WpodError } from "../../core/error.ts";
+import { CPU_PERIOD_MS, CPU_PERIOD_MS_MAX, CPU_PERIOD_MS_MIN } from "../../core/quota/cpu-bandwidth.ts";
 import type { Limits } from "../../engine/types.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 
 const US_PER_MS = 1000;
-/** Docker's, in microseconds. */
+/** Docker's. */
 const QUOTA_US_MIN = 1000;
-const PERIOD_US_MIN = 1000;
-const PERIOD_US_MAX = 1_000_000;
-const PERIOD_US = 100_000;
+const PERIOD_US_MIN = CPU_PERIOD_MS_MIN * US_PER_MS;
+const PERIOD_US_MAX = CPU_PERIOD_MS_MAX * US_PER_MS;
+const PERIOD_US = CPU_PERIOD_MS * US_PER_MS;
 
 /** @throws WpodError USAGE */
 export function parseCpuLimit(flags: ParsedFlags): Pick<Limits, "cpus" | "cpuPeriodMs"> {
