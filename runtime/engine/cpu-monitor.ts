@@ -3,8 +3,9 @@
  * too much. They wait wherever they are, in the middle of their own code too.
  */
 import type { Worker } from "node:worker_threads";
+import { PAUSE } from "../core/kernel/kernel-messages.ts";
 import { CpuBandwidth, type CpuBandwidthStats, type CpuLimit } from "../core/quota/cpu-bandwidth.ts";
-import { ThreadInspector } from "./thread-inspector.ts";
+import { callOf, ThreadInspector } from "./thread-inspector.ts";
 
 /** Less was used by a thread that only answered the question. */
 const IDLE_MS = 0.2;
@@ -74,7 +75,7 @@ export class CpuMonitor implements Disposable {
     while (wholeMs - waitedMs >= 1 && !this.#isOver) {
       const beforeMs = waitedMs;
       const ms = Math.min(wholeMs - waitedMs, this.#bandwidth.pauseMsMax);
-      const expression = `globalThis[Symbol.for("wpod.pause")]?.(${ms})`;
+      const expression = callOf(PAUSE, ms);
       await Promise.all(workers.map((worker) => this.#inspector?.evaluate(worker, expression)));
       waitedMs = performance.now() - startMs;
       // They have ended, or are about to.

@@ -1,11 +1,11 @@
 /** Reaches a program that is busy in its own code, so that it attends to what waits for it. */
 import type { Worker } from "node:worker_threads";
-import { ThreadInspector } from "./thread-inspector.ts";
+import { ATTEND } from "../core/kernel/kernel-messages.ts";
+import { callOf, ThreadInspector } from "./thread-inspector.ts";
 
 /** Most programs come to the end of a call before this. */
 const GRACE_MS = 1;
 const AGAIN_MS = 5;
-const EXPRESSION = 'globalThis[Symbol.for("wpod.attend")]?.()';
 
 /** Interrupts it, again and again while host code of its calls is running, until `done`. */
 export function interruptUntil(worker: Worker, done: Promise<unknown>): void {
@@ -20,7 +20,7 @@ export function interruptUntil(worker: Worker, done: Promise<unknown>): void {
   };
   const interrupt = () => {
     if (over) return;
-    void inspector!.evaluate(worker, EXPRESSION);
+    void inspector!.evaluate(worker, callOf(ATTEND));
     timer = setTimeout(interrupt, AGAIN_MS);
   };
   timer = setTimeout(() => {

@@ -19,6 +19,11 @@ interface Received {
 
 let open: ThreadInspector | undefined;
 
+/** An expression that calls a function that the thread may have set under this symbol of the registry, on its global object. */
+export function callOf(hook: symbol, argument: number | "" = ""): string {
+  return `globalThis[Symbol.for(${JSON.stringify(Symbol.keyFor(hook))})]?.(${argument})`;
+}
+
 export class ThreadInspector implements Disposable {
   readonly #session: Session;
   #userCount = 0;

@@ -9,8 +9,8 @@ import type { ChunkMemory } from "../vfs/chunk-memory.ts";
 /** Of one arena; it goes to a client once. */
 const SLOT_COUNT = 64;
 /**
- * Arenas that are kept for the next files: the first touch of a page costs the host several times what it takes to clear one that was
- * used. As much as one file system has in memory.
+ * Arenas that are kept for the next files: the first touch of a page costs the host several times what it takes to write to one that
+ * was used. As much as one file system has in memory.
  */
 const SPARE_COUNT_MAX = 4;
 /** As many as the module of `memory-copier.ts` says. */
@@ -49,8 +49,7 @@ export class ArenaMemory implements ChunkMemory {
     const arena = this.#withRoom();
     if (arena.free.length === SLOT_COUNT) this.#spareCount--;
     const slot = arena.free.pop()!;
-    const bytes = new Uint8Array(arena.memory.buffer, slot * CHUNK_BYTES, CHUNK_BYTES);
-    return bytes;
+    return new Uint8Array(arena.memory.buffer, slot * CHUNK_BYTES, CHUNK_BYTES);
   }
 
   #withRoom(): Arena {

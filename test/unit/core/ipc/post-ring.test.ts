@@ -1,5 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { POST_BYTES_MAX, POST_RING_BYTES, PostRing } from "../../../../runtime/core/ipc/post-ring.ts";
+import {
+  POST_BYTES_MAX,
+  POST_RING_BYTES,
+  POST_RING_HEADER_BYTES,
+  PostRing,
+} from "../../../../runtime/core/ipc/post-ring.ts";
 
 /** Both ends of one ring, in one thread. */
 function ends(): { client: PostRing; kernel: PostRing; words: Int32Array } {
@@ -40,6 +45,17 @@ test("calls are done in their order, each once, whatever their sizes and how oft
   for (const operation of drained(kernel)) expect(operation).toBe(done++ % 100);
   expect(done).toBe(posted);
   expect(kernel.isBehind).toBe(false);
+});
+
+test("where there is no room for calls, none is done, whatever is said to be there", () => {
+  const buffer = new SharedArrayBuffer(POST_RING_HEADER_BYTES);
+  const kernel = new PostRing(buffer, 0);
+  const words = new Int32Array(buffer);
+  for (const word of [0, 1, 2047, 4095, -1, -(2 ** 31), 2 ** 31 - 1]) {
+    Atomics.store(words, 0, word);
+    expect(drained(kernel)).toEqual([]);
+    expect(kernel.isBehind).toBe(false);
+  }
 });
 
 describe("a view that ends", () => {
