@@ -6,18 +6,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Bell } from "../../runtime/core/ipc/bell.ts";
 import { Gate } from "../../runtime/core/ipc/gate.ts";
 import { Mailbox } from "../../runtime/core/ipc/mailbox.ts";
-import { NULL_SINK } from "../../runtime/core/kernel/buffer-stream.ts";
-import { Connection } from "../../runtime/core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../../runtime/core/kernel/remote/remote-directory.ts";
 import type { RemoteStream } from "../../runtime/core/kernel/remote/remote-file.ts";
 import { openRemotePipe } from "../../runtime/core/kernel/remote/remote-pipe.ts";
 import type { FilesSpec } from "../../runtime/core/kernel/spec.ts";
-import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenOptions } from "../../shim/abi/system.ts";
 import type { PipeReport, WatchReport } from "../fixtures/kernel-client/client-data.ts";
 import { CLIENT_PROCESS, type ClientThread, ClientThreads } from "../fixtures/kernel-client/client-thread.ts";
+import { connectHere } from "../fixtures/kernel-client/connect-here.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const ENDED = LONG ? 10_000 : 200;
@@ -55,15 +53,7 @@ afterAll(() => kernel[Symbol.asyncDispose]());
 async function join() {
   const bell = new Bell();
   const seat = await kernel.seat(TREE, CLIENT_PROCESS, { bell });
-  const { gate, client, mailbox } = seat.place;
-  const nothing = new StreamFile(0n, { sink: NULL_SINK });
-  const connection = new Connection({
-    mailbox: new Mailbox(mailbox),
-    gate: new Gate(gate),
-    client,
-    bell,
-    stdio: [nothing, nothing, nothing],
-  });
+  const connection = connectHere(seat, bell);
   return { seat, bell, connection, root: new RemoteDirectory(connection, connection.takeHandle()) };
 }
 

@@ -1,17 +1,12 @@
 /** Eight threads on one tree at the same time: each checks what it can check, and afterwards everything has to fit together. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Bell } from "../../runtime/core/ipc/bell.ts";
-import { Gate } from "../../runtime/core/ipc/gate.ts";
-import { Mailbox } from "../../runtime/core/ipc/mailbox.ts";
-import { NULL_SINK } from "../../runtime/core/kernel/buffer-stream.ts";
-import { Connection } from "../../runtime/core/kernel/remote/connection.ts";
 import { RemoteDirectory } from "../../runtime/core/kernel/remote/remote-directory.ts";
-import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost, type Seat } from "../../runtime/engine/kernel-host.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../shim/abi/system.ts";
 import { CLIENT_PROCESS, ClientThreads } from "../fixtures/kernel-client/client-thread.ts";
+import { connectHere } from "../fixtures/kernel-client/connect-here.ts";
 import { RECORD_HEADER_BYTES, STABLE_NAMES, type StressReport } from "../fixtures/kernel-client/stress.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
@@ -45,15 +40,7 @@ beforeAll(async () => {
   );
   threads = await ClientThreads.open(kernel, "tree");
   seat = await kernel.seat("tree", CLIENT_PROCESS);
-  const { gate, client, mailbox } = seat.place;
-  const nothing = new StreamFile(0n, { sink: NULL_SINK });
-  const connection = new Connection({
-    mailbox: new Mailbox(mailbox),
-    gate: new Gate(gate),
-    client,
-    bell: new Bell(),
-    stdio: [nothing, nothing, nothing],
-  });
+  const connection = connectHere(seat);
   root = new RemoteDirectory(connection, connection.takeHandle());
 });
 afterAll(() => kernel[Symbol.asyncDispose]());

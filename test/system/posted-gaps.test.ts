@@ -1,18 +1,13 @@
 /** What is posted can't fail: a write that leaves a gap is charged for it, so on a file system that is nearly full it is asked about. */
 
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Bell } from "../../runtime/core/ipc/bell.ts";
-import { Gate } from "../../runtime/core/ipc/gate.ts";
-import { Mailbox } from "../../runtime/core/ipc/mailbox.ts";
-import { NULL_SINK } from "../../runtime/core/kernel/buffer-stream.ts";
 import { CachedDirectory } from "../../runtime/core/kernel/remote/cached-directory.ts";
-import { Connection } from "../../runtime/core/kernel/remote/connection.ts";
-import { StreamFile } from "../../runtime/core/kernel/stream.ts";
 import { PLAIN } from "../../runtime/core/vfs/open-options.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
 import { Errno } from "../../shim/abi/errno.ts";
 import { isFailure, type OpenFile, type OpenOptions, type Stat } from "../../shim/abi/system.ts";
 import { CLIENT_PROCESS } from "../fixtures/kernel-client/client-thread.ts";
+import { connectHere } from "../fixtures/kernel-client/connect-here.ts";
 
 const DISK_BYTES = 1024 * 1024;
 const OPEN: OpenOptions = { ...PLAIN, read: true, write: true, create: true, mode: 0o644 };
@@ -31,15 +26,7 @@ async function rootWith(freeBytes: number): Promise<OpenFile> {
   const owner = { uid: 0, gid: 0 };
   await kernel.openTree(tree, { ...files, diskBytesMax: DISK_BYTES, inodesMax: 1000 }, owner);
   const seat = await kernel.seat(tree, CLIENT_PROCESS);
-  const { gate, client, mailbox } = seat.place;
-  const nothing = new StreamFile(0n, { sink: NULL_SINK });
-  const connection = new Connection({
-    mailbox: new Mailbox(mailbox),
-    gate: new Gate(gate),
-    client,
-    bell: new Bell(),
-    stdio: [nothing, nothing, nothing],
-  });
+  const connection = connectHere(seat);
   const root = new CachedDirectory(connection, connection.takeHandle());
   const fill = opened(root, "fill");
   expect(fill.write(new Uint8Array(DISK_BYTES - freeBytes))).toBe(DISK_BYTES - freeBytes);
