@@ -24,8 +24,9 @@ import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
+import { ContainerQuota } from "./container-quota.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
-import { cpuLimitOf } from "./cpu-limit.ts";
+import { cpuControlOf, cpuLimitsOf, isCpuLimited } from "./cpu-limit.ts";
 import { LocalImages } from "./images.ts";
 import type { IsolatedContainer } from "./isolated-container.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
@@ -38,18 +39,21 @@ import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
 import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
 import type { EngineRecord } from "./record.ts";
+import { LocalGroup } from "./resource-group.ts";
 import { defaultRoot } from "./root.ts";
 import { planTerminal } from "./terminal.ts";
-import { ThreadInspector } from "./thread-inspector.ts";
+import type { CpuControl } from "./thread-pauses.ts";
 import type {
   Container,
   Containers,
   EngineInfo,
   EngineOptions,
   ExecOptions,
+  GroupLimits,
   ImageSource,
   Images,
   Placement,
+  ResourceGroup,
   RunOptions,
   RunResult,
   Volumes,
@@ -84,6 +88,9 @@ export class Engine implements AsyncDisposable {
   readonly #isolation: RunOptions["isolation"];
   readonly #isolated = new Set<IsolatedContainer>();
   readonly #kernel = new KernelHost();
+  /** Of all its containers. */
+  readonly #group: LocalGroup;
+  readonly #cpuControl: CpuControl;
   #store: Store | undefined;
   #disposed = false;
 
@@ -92,6 +99,8 @@ export class Engine implements AsyncDisposable {
     this.root = resolve(options.root ?? defaultRoot());
     this.#hostKind = options.hostKind ?? "library";
     this.#isolation = options.isolation;
+    this.#group = new LocalGroup(options.limits ?? {});
+    this.#cpuControl = cpuControlOf(options.cpuControl ?? process.env.WPOD_CPU_CONTROL);
     this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
@@ -128,6 +137,11 @@ export class Engine implements AsyncDisposable {
     return container;
   }
 
+  /** Containers that are to have limits together: `RunOptions.group`. @throws WpodError USAGE */
+  group(limits: GroupLimits): ResourceGroup {
+    return new LocalGroup(limits, this.#group);
+  }
+
   #isIsolated({ isolation = this.#isolation }: RunOptions): boolean {
     return isolation === "process" && !isRestricted();
   }
@@ -159,7 +173,7 @@ export class Engine implements AsyncDisposable {
       platform: `${process.platform}/${process.arch}`,
       images: (await this.images.list()).length,
       containers,
-      cpuLimits: ThreadInspector.isPermitted ? "interrupt" : undefined,
+      cpuControl: this.#cpuControl,
     };
   }
 
@@ -182,6 +196,12 @@ export class Engine implements AsyncDisposable {
     if (this.#disposed) throw new WpodError("USAGE", "the engine was disposed of");
   }
 
+  #groupOf({ group }: RunOptions): LocalGroup {
+    if (group === undefined) return this.#group;
+    if (group instanceof LocalGroup) return group;
+    throw new WpodError("USAGE", "the group is not one of Engine.group");
+  }
+
   #openStore(): Store {
     this.#checkNotDisposed();
     this.#store ??= openStore(this.root);
@@ -194,7 +214,9 @@ export class Engine implements AsyncDisposable {
     const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
-    cpuLimitOf(options.limits ?? {});
+    const cpuLimits = cpuLimitsOf(options.limits ?? {});
+    const group = this.#groupOf(options);
+    const isMetered = this.#cpuControl === "metering" && isCpuLimited(cpuLimits, group.cpu);
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);
@@ -248,6 +270,7 @@ export class Engine implements AsyncDisposable {
       tty: terminal !== undefined,
     };
     const files = this.#filesOf(source, record, plans, options);
+    const wishes: StartWishes = { needsHome: plan.needsHome, onWarning: options.onWarning, isMetered };
     return new LocalContainer(
       {
         record,
@@ -257,16 +280,20 @@ export class Engine implements AsyncDisposable {
         collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
         logLimits: LOG_LIMITS,
         files,
-        prepare: (current) =>
-          this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
-        prepareShared: (current) =>
-          this.#prepareShared(source, record, current, {
-            needsHome: plan.needsHome,
-            onWarning: options.onWarning,
-          }),
-        prepareExec: (command, wishes, root) => this.#prepareExec(source, record, command, wishes, root),
+        prepare: (current) => this.#prepare(source, record, current, wishes),
+        prepareShared: (current) => this.#prepareShared(source, record, current, wishes),
+        prepareExec: (command, execOptions, root) =>
+          this.#prepareExec(source, record, command, { ...execOptions, isMetered }, root),
         volumes: this.#volumes,
-        kernel: this.#kernel,
+        quota: (spent) =>
+          new ContainerQuota({
+            limits: record.limits,
+            group,
+            kernel: this.#kernel,
+            control: this.#cpuControl,
+            hasMoreRuns: this.#hostKind === "library",
+            spent,
+          }),
         placement: this.#placement,
         running: this.#running,
         checkEngine: () => this.#checkNotDisposed(),
@@ -396,10 +423,10 @@ export class Engine implements AsyncDisposable {
     source: Source,
     record: EngineRecord,
     command: readonly string[],
-    options: ExecOptions,
+    options: ExecOptions & Pick<StartWishes, "isMetered">,
     root: OpenFile,
   ): Prepared {
-    const { workdir, user } = options;
+    const { workdir, user, isMetered } = options;
     const size = planTerminal(options)?.size;
     // The container has those of its first program's terminal.
     const own = size === undefined ? {} : { COLUMNS: `${size.columns}`, LINES: `${size.rows}` };
@@ -411,7 +438,14 @@ export class Engine implements AsyncDisposable {
     const wish = this.#wish(source, record);
     return prepareProgram(
       root,
-      { ...wish, ...plan, onWarning: undefined, given: givenModule(source, plan), key: () => undefined },
+      {
+        ...wish,
+        ...plan,
+        isMetered,
+        onWarning: undefined,
+        given: givenModule(source, plan),
+        key: () => undefined,
+      },
       this.#modules,
     );
   }
@@ -442,7 +476,7 @@ function givenModule(
 }
 
 /** What the caller of a run wants beyond its record. */
-type StartWishes = Pick<ProgramWish, "needsHome" | "onWarning">;
+type StartWishes = Pick<ProgramWish, "needsHome" | "onWarning" | "isMetered">;
 
 function placementOf(text: string | undefined): Placement {
   if (text === undefined || text === "" || text === "worker") return "worker";

@@ -5,25 +5,19 @@ import { WpodError } from "../core/error.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
-import { MemoryBudget } from "../core/quota/memory-budget.ts";
-import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { explainImports } from "../core/wasm/explain.ts";
+import type { ContainerQuota } from "./container-quota.ts";
 import { stillRunning, toInfo } from "./containers.ts";
-import { cpuLimitOf } from "./cpu-limit.ts";
-import { CpuMonitor } from "./cpu-monitor.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import type { GuestEnd, GuestProcess } from "./guest-process.ts";
-import { type ContainerShares, GuestProgram } from "./guest-program.ts";
+import { GuestProgram } from "./guest-program.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
-import { CLIENTS_MAX } from "./kernel-entry.ts";
-import type { KernelHost, Seat } from "./kernel-host.ts";
-import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
+import type { Seat } from "./kernel-host.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { checkTerminalSize, planTerminal, type TerminalPlan } from "./terminal.ts";
-import { ThreadBudget } from "./thread-budget.ts";
 import type {
   Container,
   ContainerFiles,
@@ -32,6 +26,7 @@ import type {
   ContainerStatus,
   ExecOptions,
   ExecResult,
+  Limits,
   Placement,
   RunOptions,
   RunResult,
@@ -55,7 +50,8 @@ export interface ContainerParts {
   prepareExec: (command: readonly string[], options: ExecOptions, root: OpenFile) => Prepared;
   /** Held while it runs. */
   volumes: LocalVolumes;
-  kernel: KernelHost;
+  /** @param spent called when it has used all the CPU time that it may */
+  quota: (spent: () => void) => ContainerQuota;
   /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
   placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
@@ -77,9 +73,7 @@ export class LocalContainer implements Container {
   #live: LiveFiles | undefined;
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
-  readonly #shares: ContainerShares;
-  /** Undefined without a limit. */
-  #cpu: CpuMonitor | undefined;
+  readonly #quota: ContainerQuota;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -91,16 +85,7 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = parts.record.limits;
-    const memory = MemoryBudget.create(memoryBytesMax);
-    this.#shares = {
-      memory,
-      openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
-      threads: new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX)),
-      kernel: parts.kernel,
-      // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
-      hasMoreRuns: parts.record.hostKind === "library" && parts.record.limits.cpus === undefined,
-    };
+    this.#quota = parts.quota(() => void this.#end({ kind: "cpu-time" }));
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
@@ -131,7 +116,7 @@ export class LocalContainer implements Container {
       this.#checkStart();
       const files = await this.#takeFiles();
       // What another container writes is with the kernel: nobody else may have such a volume open.
-      if (this.#hasVolumes) this.#parts.kernel.prestart();
+      if (this.#hasVolumes) this.#quota.kernel.prestart();
       const isShared = this.#parts.volumes.hold(this.#record.mounts, this.id);
       try {
         const { prepare, prepareShared } = this.#parts;
@@ -174,17 +159,17 @@ export class LocalContainer implements Container {
   }
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax, terminal, logLimits, running, placement, kernel } = this.#parts;
+    const { options, collectBytesMax, terminal, logLimits, running, placement } = this.#parts;
     const { stdin, stdout, stderr, keepFiles = true } = options;
     const { logPath } = this.#record;
     const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
-    const program = new GuestProgram(this.#shares, { prepared, module, streams, log, keepFiles });
+    const program = new GuestProgram(this.#quota, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
-    const spec = { ...files, memoryAccount: MemoryAccount.create(this.#shares.memory).spec };
+    const spec = { ...files, memoryAccount: MemoryAccount.create(this.#quota.memory).spec };
     let seat: Seat | undefined;
     try {
-      this.#live = new LiveFiles(kernel, this.id, spec, this.#shares.memory, {
+      this.#live = new LiveFiles(this.#quota.kernel, this.id, spec, this.#quota.memory, {
         process: prepared.process,
         bell: guest.bell,
         gone: guest.gone,
@@ -208,17 +193,11 @@ export class LocalContainer implements Container {
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
     void guest.gone.then(() => running.delete(this));
     program.start(seat ?? spec);
-    void guest.started.then(() => this.#limitCpu());
+    void guest.started.then(() => {
+      if (!this.#isOver) this.#quota.begin(() => [guest, ...this.#others]);
+    });
     this.#files = undefined;
     this.#watch(options);
-  }
-
-  #limitCpu(): void {
-    const limit = cpuLimitOf(this.#record.limits);
-    if (limit === undefined || this.#isOver) return;
-    this.#cpu = new CpuMonitor(limit, () =>
-      [this.#guest!, ...this.#others].flatMap(({ workers }) => workers),
-    );
   }
 
   /** Its other programs end with its first; then the kernel's state of its files is the last. */
@@ -246,7 +225,7 @@ export class LocalContainer implements Container {
     const { stdin, stdout, stderr, signal } = options;
     const collectBytesMax = options.outputBytesMax ?? this.#parts.collectBytesMax;
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal: planTerminal(options) };
-    const program = new GuestProgram(this.#shares, { prepared, module, streams, keepFiles: false });
+    const program = new GuestProgram(this.#quota, { prepared, module, streams, keepFiles: false });
     const { guest } = program;
     let seat: Seat | undefined;
     try {
@@ -315,8 +294,14 @@ export class LocalContainer implements Container {
 
   async stats(): Promise<ContainerStats> {
     if (!this.#isRunning) throw notRunning(this.name);
-    const { usedBytes, peakBytes, limitBytes } = this.#shares.memory;
-    return { memory: { usedBytes, peakBytes, limitBytes }, cpu: this.#cpu?.stats };
+    return this.#quota.stats();
+  }
+
+  async update(limits: Limits): Promise<void> {
+    if (this.#isOver) throw notRunning(this.name);
+    const next = { ...this.#record.limits, ...limits };
+    this.#quota.update(next);
+    this.#write({ ...this.#record, limits: next });
   }
 
   files(): Promise<ContainerFiles> {
@@ -379,7 +364,7 @@ export class LocalContainer implements Container {
   #finish(end: GuestEnd): void {
     const { ending } = end;
     this.#isOver = true;
-    this.#cpu?.[Symbol.dispose]();
+    this.#quota[Symbol.dispose]();
     this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;

@@ -1,5 +1,6 @@
 /** From the bytes of a program to a compiled module, once for each program, memory limit and working directory. */
 import { WpodError } from "../core/error.ts";
+import type { MeterExports } from "../core/kernel/spec.ts";
 import {
   explainCompileError,
   explainMemory,
@@ -7,9 +8,10 @@ import {
   type ProgramSource,
 } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
-import { capMemory } from "../core/wasm/memory-cap.ts";
+import { capMemory, type MalformedModule } from "../core/wasm/memory-cap.ts";
 import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
+import { addMetering } from "../core/wasm/metering.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
@@ -26,6 +28,8 @@ export interface Placement {
   readonly memoryBytesMax: number | undefined;
   /** Absolute. */
   readonly workdir: string;
+  /** They count their work, so that they can be made to wait. */
+  readonly isMetered: boolean;
 }
 
 export interface Compiled {
@@ -38,6 +42,8 @@ export interface Compiled {
   readonly memoryBytesMin: number;
   /** It may start threads. */
   readonly threaded: boolean;
+  /** Of one that counts its work. */
+  readonly meter: MeterExports | undefined;
 }
 
 /** Above this a module is compiled in the background: the event loop goes on. */
@@ -51,8 +57,7 @@ export class Modules {
 
   /** @throws WpodError PROGRAM_*, IMAGE_PLATFORM, MEMORY_LIMIT */
   compile({ read, key, source }: Program, placement: Placement): Compiled {
-    const cacheKey =
-      key === undefined ? undefined : JSON.stringify([key, placement.memoryBytesMax, placement.workdir]);
+    const cacheKey = key === undefined ? undefined : JSON.stringify([key, placement]);
     const cached = cacheKey === undefined ? undefined : this.#cache.get(cacheKey);
     if (cached !== undefined) {
       this.#keep(cacheKey!, cached);
@@ -64,7 +69,7 @@ export class Modules {
     if (problem !== undefined || inspection.kind !== "module") {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
-    const { prepared, startsInWorkdir, memory } = prepare(bytes, inspection, placement, source);
+    const { prepared, startsInWorkdir, memory, meter } = prepare(bytes, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
     const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
     const compiled: Compiled = {
@@ -73,6 +78,7 @@ export class Modules {
       memory,
       memoryBytesMin,
       threaded,
+      meter,
     };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
@@ -87,20 +93,25 @@ export class Modules {
   }
 }
 
+type PreparedModule = Pick<Compiled, "startsInWorkdir" | "memory" | "meter"> & { prepared: Uint8Array };
+
 /** Without a limit, and at `/`, the module stays as it is: nothing is rewritten that doesn't have to be. */
 function prepare(
   bytes: Uint8Array,
   inspection: ModuleInspection,
-  { memoryBytesMax, workdir }: Placement,
+  { memoryBytesMax, workdir, isMetered }: Placement,
   source: ProgramSource,
-): { prepared: Uint8Array; startsInWorkdir: boolean; memory: MemoryType | undefined } {
+): PreparedModule {
   let prepared = bytes;
   let startsInWorkdir = true;
   let memories: readonly MemoryType[] = inspection.memories;
   if (memoryBytesMax !== undefined) {
     const capped = capMemory(prepared, memoryBytesMax);
     if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-    prepared = watchMemory(capped.bytes, inspection.memories, true);
+    // Who asks before it grows may be allowed more while it runs. What it imports has to fit what it is given.
+    const watched = watchMemory(bytes, inspection.memories, true);
+    const asks = watched !== bytes && !inspection.memories.some(({ imported }) => imported);
+    prepared = asks ? watched : watchMemory(capped.bytes, inspection.memories, true);
     memories = capped.memories;
   }
   // Behind the watch: a page that the working directory takes is not the program's wish.
@@ -109,9 +120,25 @@ function prepare(
     prepared = entered.bytes;
     startsInWorkdir = relativePathsWork(entered.support);
   }
+  // The last: what was added is counted too.
+  const metered = isMetered ? addMetering(prepared) : undefined;
+  if (metered?.kind === "malformed") throw explainUnmetered(metered, source.path);
   // Two imported ones would be one: such a module is told what it lacks.
   const importedCount = inspection.memories.filter(({ imported }) => imported).length;
-  return { prepared, startsInWorkdir, memory: importedCount === 1 ? memories[0] : undefined };
+  return {
+    prepared: metered?.bytes ?? prepared,
+    startsInWorkdir,
+    memory: importedCount === 1 ? memories[0] : undefined,
+    meter: metered && { memory: metered.memory, start: metered.start },
+  };
+}
+
+function explainUnmetered({ problem }: MalformedModule, path: string): WpodError {
+  return new WpodError(
+    "PROGRAM_INVALID",
+    `${path} can't be held to a limit on CPU time: it ${problem.message}, at byte ${problem.offset}`,
+    { hint: "run it without the limit, or with Node.js that may inspect its threads: --allow-inspector" },
+  );
 }
 
 function isThreadSpawn({ module, name, kind }: ModuleImport): boolean {

@@ -6,6 +6,7 @@ import type { Readable, Writable } from "node:stream";
 import type { ImageConfig } from "../core/image/config.ts";
 import type { ImageRecord } from "../core/image/record.ts";
 import type { TerminalSize } from "../core/terminal/control-block.ts";
+import type { CpuControl } from "./thread-pauses.ts";
 
 export interface EngineOptions {
   /** Where images and records are kept; made (mode 0700) when it isn't there. Default: `$WPOD_ROOT`, else the platform's data directory. */
@@ -17,6 +18,14 @@ export interface EngineOptions {
    * "kernel": in a thread that serves all programs, from the start. Default: `$WPOD_PLACEMENT`, else "worker".
    */
   placement?: Placement;
+  /**
+   * How programs are made to wait that have used more CPU time than they may. "interrupt": by V8's inspector, at no cost to them.
+   * "metering": their code is rewritten to count its work, and is a tenth slower. Default: `$WPOD_CPU_CONTROL`, else
+   * "interrupt", where this process may inspect its threads.
+   */
+  cpuControl?: CpuControl;
+  /** What all of its containers may use together. */
+  limits?: GroupLimits;
   /** Of containers whose options don't say. */
   isolation?: RunOptions["isolation"];
 }
@@ -60,6 +69,10 @@ export interface Limits {
   cpus?: number;
   /** In milliseconds, 1 to 1000: what isn't used in a period is lost with it. Default: 100. */
   cpuPeriodMs?: number;
+  /** Its weight, where the containers of a group (or of the engine) want more CPU time together than they may have: 2 to 262144. Default: 1024. */
+  cpuShares?: number;
+  /** CPU time of all its threads, altogether: who has used it is killed, exit 137. Default: no limit. */
+  cpuTimeMs?: number;
   /** Bytes and inodes that the writable layer may hold. */
   diskBytesMax?: number;
   inodesMax?: number;
@@ -67,6 +80,16 @@ export interface Limits {
   threadsMax?: number;
   /** Bytes of each stream that a result collects; what is over that is dropped. */
   outputBytesMax?: number;
+}
+
+/** Of several containers together: `memoryBytesMax` has no default here. */
+export type GroupLimits = Pick<Limits, "cpus" | "cpuShares" | "memoryBytesMax">;
+
+/** Containers that have limits together, as those of a pod; each may have its own beside them. */
+export interface ResourceGroup {
+  /** What isn't named stays as it is. Throws USAGE. */
+  update(limits: GroupLimits): void;
+  stats(): { memory: MemoryStats };
 }
 
 /**
@@ -96,6 +119,8 @@ export interface RunOptions {
   user?: string;
   mounts?: readonly MountSpec[];
   limits?: Limits;
+  /** Of the same engine: `engine.group`. */
+  group?: ResourceGroup;
   readOnly?: boolean;
   stdin?: InputSource;
   stdout?: OutputTarget;
@@ -214,15 +239,32 @@ export interface Container {
   inspect(): ContainerInfo;
   /** What it uses now, and how it met its limits; rejects with CONTAINER_STATE when it doesn't run. */
   stats(): Promise<ContainerStats>;
+  /** Other limits from now on; what isn't named stays as it is. Rejects with what is wrong with them, and then nothing has changed. */
+  update(limits: Limits): Promise<void>;
   /** Frees its files and its record. A running one is refused without `force`. */
   remove(options?: { force?: boolean }): Promise<void>;
 }
 
+/** See `Limits.memoryBytesMax` for what counts. */
+export interface MemoryStats {
+  usedBytes: number;
+  peakBytes: number;
+  limitBytes: number;
+}
+
 export interface ContainerStats {
-  /** See `Limits.memoryBytesMax` for what counts. */
-  memory: { usedBytes: number; peakBytes: number; limitBytes: number };
-  /** Undefined without a limit on CPU time. As a cgroup's `cpu.stat`: periods in which something ran, those in which it had to wait, for how long. */
-  cpu: { periodCount: number; throttledCount: number; throttledMs: number } | undefined;
+  memory: MemoryStats;
+  /**
+   * CPU time of all its threads, those that have ended too. With a limit, as a cgroup's `cpu.stat`: periods in which something ran, those in
+   * which it had to wait, for how long.
+   */
+  cpu: {
+    userUs: number;
+    systemUs: number;
+    periodCount: number;
+    throttledCount: number;
+    throttledMs: number;
+  };
 }
 
 /** A record of the state database: what `ps`, `inspect` and `rm` see, also of containers of other processes. */
@@ -340,6 +382,6 @@ export interface EngineInfo {
   platform: string;
   images: number;
   containers: { created: number; running: number; exited: number };
-  /** How programs are held to `cpus`: by interrupts of V8's inspector; undefined: this process may not, and refuses it. */
-  cpuLimits: "interrupt" | undefined;
+  /** How programs are held to `cpus`. */
+  cpuControl: CpuControl;
 }

@@ -92,5 +92,5 @@ test("what is refused has made no volume", async () => {
 test("a container shows its limit, and the command line how it is kept", async () => {
   await cli.must(["run", "--name", "limited", "--cpus", "1.5", await guest("exit"), "0"]);
   expect(await cli.must(["inspect", "--format", "{{.HostConfig.NanoCpus}}", "limited"])).toBe("1500000000\n");
-  expect(await cli.must(["info", "--format", "{{.CpuLimits}}"])).toBe("interrupt\n");
+  expect(await cli.must(["info", "--format", "{{.CpuControl}}"])).toBe("interrupt\n");
 });

@@ -136,14 +136,36 @@ export interface StartMessage extends StandardStreams {
   process: ProcessSpec;
   /** Rung by whoever feeds or empties a ring. */
   bell: SharedArrayBuffer;
-  /** An `Int32`: not 0 when a `RecallMessage` waits. */
-  recall: SharedArrayBuffer;
+  /** An `Int32` of bits, `Wanted`: what it is to attend to between two calls. */
+  wanted: SharedArrayBuffer;
   /** An `Int32` that its threads wait on when they have used too much CPU time: not 0 when they don't have to any more. */
   pause: SharedArrayBuffer;
+  /** Of a module that counts its own work. */
+  meter?: MeterExports | undefined;
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
   /** Its thread may take another program when this one has ended cleanly. */
   isReusable: boolean;
+}
+
+/** What a program is to attend to. */
+export const Wanted = {
+  /** A `RecallMessage` or a `FlushMessage` waits. */
+  recall: 1,
+  /** It is made to wait, and is metered. */
+  pause: 2,
+} as const;
+
+/** Names that a module which was metered exports. See `addMetering`. */
+export interface MeterExports {
+  memory: string;
+  start: string | undefined;
+}
+
+/** Of a thread since it began, in microseconds. */
+export interface CpuTimes {
+  user: number;
+  system: number;
 }
 
 /** The files are to move to this kernel: what to write down is sent through `port`. */
@@ -181,6 +203,8 @@ export interface ExitMessage {
   snapshot: FileSystemState | undefined;
   /** An `IdleMessage` follows. */
   rests: boolean;
+  /** Of the program's thread. */
+  cpu: CpuTimes;
 }
 
 /** Nothing of the program is left in its thread, which waits for another `StartMessage`. */
@@ -191,6 +215,8 @@ export interface IdleMessage {
 /** Sent when the program is about to run. */
 export interface StartedMessage {
   kind: "started";
+  /** What its thread had used before. */
+  cpu: CpuTimes;
 }
 
 /** A thread asks for another one, and waits for the answer in shared memory: one `Int32`, 0 until then. */
@@ -205,4 +231,16 @@ export interface ThreadEndMessage {
   kind: "thread-end";
 }
 
-export type WorkerMessage = StartedMessage | ExitMessage | IdleMessage | SpawnMessage | ThreadEndMessage;
+/** By this memory the program in this thread is made to wait: see `MeterControl`. */
+export interface MeterMessage {
+  kind: "meter";
+  buffer: SharedArrayBuffer;
+}
+
+export type WorkerMessage =
+  | StartedMessage
+  | ExitMessage
+  | IdleMessage
+  | SpawnMessage
+  | ThreadEndMessage
+  | MeterMessage;

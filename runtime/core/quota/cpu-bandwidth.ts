@@ -35,7 +35,8 @@ export interface CpuBandwidthStats {
 }
 
 export class CpuBandwidth {
-  readonly #limit: CpuLimit;
+  /** May be changed at any time: from then on. */
+  limit: CpuLimit;
   #atMs: number;
   #debtMs = 0;
   /** Cores that were busy when it ran last. */
@@ -49,20 +50,20 @@ export class CpuBandwidth {
   #throttledMs = 0;
 
   constructor(limit: CpuLimit, nowMs: number) {
-    this.#limit = limit;
+    this.limit = limit;
     this.#atMs = nowMs;
     this.#startMs = nowMs;
   }
 
   /** How long its programs may run before somebody looks again: until they have used what they may in a period. */
   get lookMs(): number {
-    const { cpus, periodMs } = this.#limit;
+    const { cpus, periodMs } = this.limit;
     return Math.min(LOOK_MS_MAX, Math.max(LOOK_MS_MIN, (cpus * periodMs) / this.#cores));
   }
 
   /** The longest that a program waits at a time. */
   get pauseMsMax(): number {
-    return PAUSE_PERIODS_MAX * this.#limit.periodMs;
+    return PAUSE_PERIODS_MAX * this.limit.periodMs;
   }
 
   get stats(): CpuBandwidthStats {
@@ -79,10 +80,10 @@ export class CpuBandwidth {
    * @returns for how long nothing of it may run, however often it is interrupted for that; 0: it may
    */
   charge(nowMs: number, usedMs: number): number {
-    const { cpus, periodMs } = this.#limit;
+    const { cpus, periodMs } = this.limit;
     const elapsedMs = Math.max(0, nowMs - this.#atMs);
     if (usedMs > LOOK_MS_MIN && elapsedMs > 0) this.#cores = Math.max(1, usedMs / elapsedMs);
-    const allowedMs = cpus * elapsedMs;
+    const allowedMs = elapsedMs === 0 ? 0 : cpus * elapsedMs;
     this.#atMs = nowMs;
     this.#debtMs = Math.max(this.#debtMs + usedMs - allowedMs, -cpus * periodMs);
     const period = Math.floor((nowMs - this.#startMs) / periodMs);

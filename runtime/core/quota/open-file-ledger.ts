@@ -5,7 +5,7 @@
  */
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { OpenFileCount } from "../../../shim/abi/system.ts";
-import { KIB, MemoryBudget } from "./memory-budget.ts";
+import { KIB, MemoryBudget, type MemoryBudgetSpec } from "./memory-budget.ts";
 
 /** What one costs the host. */
 export const OPEN_FILE_BYTES = 1024;
@@ -17,7 +17,7 @@ export interface OpenFileLedgerSpec {
   program: SharedArrayBuffer;
   countMax: number;
   /** Of the container. */
-  budget: SharedArrayBuffer;
+  budget: MemoryBudgetSpec;
 }
 
 export class OpenFileLedger implements OpenFileCount {
@@ -38,7 +38,7 @@ export class OpenFileLedger implements OpenFileCount {
       container: new SharedArrayBuffer(4),
       program: new SharedArrayBuffer(4),
       countMax,
-      budget: budget.buffer,
+      budget: budget.spec,
     });
   }
 

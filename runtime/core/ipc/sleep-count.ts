@@ -1,0 +1,34 @@
+/**
+ * Tells another thread that the one whose futex this is does nothing: it needn't be asked what CPU time it uses.
+ *
+ * `Int32` slots, behind that of a `Bell`: 1 threads that sleep, 2 how often one fell asleep.
+ */
+const SLEEPING = 1;
+const COUNT = 2;
+
+export const SLEEPER_BELL_BYTES = 3 * Int32Array.BYTES_PER_ELEMENT;
+
+export class SleepCount {
+  readonly #slots: Int32Array;
+  #seen = -1;
+
+  /** @param buffer of the bell, `SLEEPER_BELL_BYTES` of it */
+  constructor(buffer: SharedArrayBuffer) {
+    this.#slots = new Int32Array(buffer);
+  }
+
+  sleep(wait: () => void): void {
+    Atomics.add(this.#slots, SLEEPING, 1);
+    Atomics.add(this.#slots, COUNT, 1);
+    wait();
+    Atomics.sub(this.#slots, SLEEPING, 1);
+  }
+
+  /** Of a program with one thread: it has slept, and done nothing else, since this was asked last. */
+  hasSlept(): boolean {
+    const count = Atomics.load(this.#slots, COUNT);
+    const hasSlept = Atomics.load(this.#slots, SLEEPING) === 1 && count === this.#seen;
+    this.#seen = count;
+    return hasSlept;
+  }
+}
