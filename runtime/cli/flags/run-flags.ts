@@ -3,7 +3,7 @@ import type { Flag } from "./flag.ts";
 
 const DETACHED = "containers run in the foreground until there is a host process for detached ones";
 const NETWORK = "containers have no network yet";
-const CPU = "CPU time is limited by --cpus, and by nothing else yet";
+const CPU = "CPU time is limited by --cpus and --cpu-shares";
 const DISK_RATE = "reading and writing isn't slowed down";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
@@ -37,6 +37,13 @@ export const RUN_FLAGS: readonly Flag[] = [
     kind: "integer",
     value: "us",
     help: "Limit CPU time in each period, in microseconds",
+  },
+  {
+    long: "cpu-shares",
+    short: "c",
+    kind: "integer",
+    value: "weight",
+    help: "Its part, where containers want more CPU time together than they may have; 1024 unless it is said",
   },
   { long: "cpus", kind: "text", value: "number", help: "Limit CPU time: 0.5 is half of one" },
   { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
@@ -136,7 +143,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Start in this directory of the container",
   },
 
-  { long: "cpu-shares", short: "c", kind: "text", help: "", later: CPU },
   { long: "detach", short: "d", kind: "switch", help: "", later: DETACHED },
   { long: "publish", short: "p", kind: "list", help: "", later: NETWORK },
   { long: "publish-all", short: "P", kind: "switch", help: "", later: NETWORK },

@@ -71,7 +71,7 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   if (memory !== undefined) options.limits = memoryLimit(memory);
   const pidsLimit = flags.text("pids-limit");
   if (pidsLimit !== undefined) options.limits = { ...options.limits, ...threadLimit(pidsLimit) };
-  if (flags.has("cpus") || flags.has("cpu-quota") || flags.has("cpu-period")) {
+  if (["cpus", "cpu-quota", "cpu-period", "cpu-shares"].some((flag) => flags.has(flag))) {
     const { parseCpuLimit } = await import("./cpu-limit.ts");
     options.limits = { ...options.limits, ...parseCpuLimit(flags) };
   }
