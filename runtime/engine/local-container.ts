@@ -7,6 +7,7 @@ import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
+import { UsagePage } from "../core/quota/usage-page.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import { stillRunning, toInfo } from "./containers.ts";
 import { cpuLimitOf } from "./cpu-limit.ts";
@@ -78,6 +79,8 @@ export class LocalContainer implements Container {
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
   readonly #shares: ContainerShares;
+  /** What its programs read of it in `/sys/fs/cgroup`. */
+  readonly #usage: UsagePage;
   /** Undefined without a limit. */
   #cpu: CpuMonitor | undefined;
   /** Undefined when they are gone. */
@@ -93,6 +96,7 @@ export class LocalContainer implements Container {
     this.#recorded = recorded;
     const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = parts.record.limits;
     const memory = MemoryBudget.create(memoryBytesMax);
+    this.#usage = UsagePage.create(memory);
     this.#shares = {
       memory,
       openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
@@ -181,7 +185,8 @@ export class LocalContainer implements Container {
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
     const program = new GuestProgram(this.#shares, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
-    const spec = { ...files, memoryAccount: MemoryAccount.create(this.#shares.memory).spec };
+    const memoryAccount = MemoryAccount.create(this.#shares.memory).spec;
+    const spec = { ...files, memoryAccount, usage: this.#usage.spec };
     let seat: Seat | undefined;
     try {
       this.#live = new LiveFiles(kernel, this.id, spec, this.#shares.memory, {
