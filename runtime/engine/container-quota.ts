@@ -1,7 +1,10 @@
 /** What one container may use, what it uses, and how it is held to it: the part of a cgroup. */
 import { WpodError } from "../core/error.ts";
+import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
+import { Pressure } from "../core/quota/pressure.ts";
+import { UsagePage } from "../core/quota/usage-page.ts";
 import { type CpuLimits, cpuLimitsOf, isCpuLimited } from "./cpu-limit.ts";
 import { CpuMonitor } from "./cpu-monitor.ts";
 import { CpuUsage } from "./cpu-usage.ts";
@@ -13,7 +16,7 @@ import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
 import type { LocalGroup } from "./resource-group.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 import { type CpuControl, threadPauses } from "./thread-pauses.ts";
-import type { ContainerStats, Limits } from "./types.ts";
+import type { Limits } from "./types.ts";
 
 export interface QuotaParts {
   readonly limits: Limits;
@@ -26,17 +29,26 @@ export interface QuotaParts {
   readonly spent: () => void;
 }
 
-export class ContainerQuota implements ContainerShares, Disposable {
+/** A program that reads what it uses, and has no limit that anybody looks after, reads what was so at most so long ago. */
+const LOOK_MS = 1000;
+const US_PER_MS = 1000;
+
+export class ContainerQuota implements ContainerShares {
   readonly memory: MemoryBudget;
   readonly openFiles: OpenFileLedger;
   readonly threads: ThreadBudget;
   readonly kernel: KernelHost;
   readonly hasMoreRuns: boolean;
   readonly cpu = new CpuUsage();
+  /** What its programs read of it in `/sys/fs/cgroup`. */
+  readonly page: UsagePage;
   readonly #parts: QuotaParts;
+  readonly #pressure = { cpu: newPressure(), memory: newPressure(), io: newPressure() };
   #cpuLimits: CpuLimits;
   #programs: () => readonly GuestProcess[] = () => [];
   #monitor: CpuMonitor | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #oomKillCount = 0;
   #isOver = false;
 
   constructor(parts: QuotaParts) {
@@ -49,11 +61,12 @@ export class ContainerQuota implements ContainerShares, Disposable {
     this.threads = new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX));
     this.kernel = kernel;
     // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
-    this.hasMoreRuns = parts.hasMoreRuns && !this.hasCpuLimit;
+    this.hasMoreRuns = parts.hasMoreRuns && !this.#hasCpuLimit;
+    this.page = UsagePage.create(this.memory);
+    this.page.write(this.#usage());
   }
 
-  /** Somebody has to look at what its threads use. */
-  get hasCpuLimit(): boolean {
+  get #hasCpuLimit(): boolean {
     return isCpuLimited(this.#cpuLimits, this.#parts.group.cpu);
   }
 
@@ -64,7 +77,13 @@ export class ContainerQuota implements ContainerShares, Disposable {
   }
 
   #watch(): void {
-    if (this.#isOver || this.#monitor !== undefined || !this.hasCpuLimit) return;
+    if (this.#isOver || this.#monitor !== undefined) return;
+    clearTimeout(this.#timer);
+    if (!this.#hasCpuLimit) {
+      this.#timer = setTimeout(() => void this.#lookAgain(), LOOK_MS);
+      this.#timer.unref();
+      return;
+    }
     this.#monitor = new CpuMonitor({
       limit: this.#cpuLimits,
       shares: this.#cpuLimits.shares,
@@ -72,23 +91,92 @@ export class ContainerQuota implements ContainerShares, Disposable {
       usage: this.cpu,
       pauses: threadPauses(this.#parts.control),
       threads: () => this.#programs().flatMap(({ threads }) => threads),
-      isAsleep: () => this.#programs().every((program) => program.isAsleep()),
-      looked: () => this.#looked(),
+      activities: () => this.#programs().map((program) => program.activity()),
+      looked: (elapsedMs, waitedMs) => this.#looked(elapsedMs, waitedMs),
     });
   }
 
-  #looked(): void {
+  async #lookAgain(): Promise<void> {
+    const isAsleep = this.#programs().every((program) => program.activity() === "asleep");
+    if (!isAsleep) {
+      await this.#measure();
+      this.page.write(this.#usage());
+    }
+    this.#watch();
+  }
+
+  #measure(): Promise<number> {
+    return this.cpu.measure(this.#programs().flatMap(({ threads }) => threads.map(({ worker }) => worker)));
+  }
+
+  #looked(elapsedMs: number, waitedMs: number): void {
+    // All of its threads wait at once.
+    const waitedUs = Math.min(waitedMs, elapsedMs) * US_PER_MS;
+    this.#pressure.cpu.sample(nowUs(), waitedUs, waitedUs);
+    this.page.write(this.#usage());
     if (this.cpu.totalMs >= this.#cpuLimits.timeMs) this.#parts.spent();
   }
 
-  async stats(): Promise<ContainerStats> {
-    await this.cpu.measure(this.#programs().flatMap(({ threads }) => threads.map(({ worker }) => worker)));
-    const { usedBytes, peakBytes, limitBytes } = this.memory;
+  /** One of its programs has ended for want of memory. */
+  oomKilled(): void {
+    this.#oomKillCount++;
+    this.page.write(this.#usage());
+  }
+
+  /** As of now. */
+  async usage(): Promise<ContainerUsage> {
+    await this.#measure();
+    const usage = this.#usage();
+    this.page.write(usage);
+    return usage;
+  }
+
+  #usage(): ContainerUsage {
     const { userUs, systemUs } = this.cpu;
+    const { cpus, periodMs, shares } = this.#cpuLimits;
     const bandwidth = this.#monitor?.stats ?? { periodCount: 0, throttledCount: 0, throttledMs: 0 };
+    const { usedBytes, peakBytes, limitBytes, refusedCount } = this.memory;
+    const now = nowUs();
     return {
-      memory: { usedBytes, peakBytes, limitBytes },
-      cpu: { userUs, systemUs, ...bandwidth },
+      cpu: {
+        usageUs: userUs + systemUs,
+        userUs,
+        systemUs,
+        periodCount: bandwidth.periodCount,
+        throttledCount: bandwidth.throttledCount,
+        throttledUs: bandwidth.throttledMs * US_PER_MS,
+        quotaUs: cpus === Infinity ? undefined : cpus * periodMs * US_PER_MS,
+        periodUs: periodMs * US_PER_MS,
+        shares,
+      },
+      memory: {
+        usedBytes,
+        peakBytes,
+        limitBytes,
+        reservationBytes: undefined,
+        limitHitCount: refusedCount,
+        oomCount: this.#oomKillCount,
+        oomKillCount: this.#oomKillCount,
+      },
+      io: {
+        readBytes: 0,
+        writeBytes: 0,
+        readCount: 0,
+        writeCount: 0,
+        waitedUs: 0,
+        readBytesPerSecondMax: undefined,
+        writeBytesPerSecondMax: undefined,
+        readsPerSecondMax: undefined,
+        writesPerSecondMax: undefined,
+      },
+      disk: { usedBytes: 0, limitBytes: undefined, inodes: 0, inodesMax: undefined },
+      pids: { current: 0, peak: 0, max: this.threads.countMax, limitHitCount: 0 },
+      openFiles: { current: this.openFiles.count, max: OPEN_FILES_MAX },
+      pressure: {
+        cpu: this.#pressure.cpu.read(now),
+        memory: this.#pressure.memory.read(now),
+        io: this.#pressure.io.read(now),
+      },
     };
   }
 
@@ -96,14 +184,12 @@ export class ContainerQuota implements ContainerShares, Disposable {
   update(limits: Limits): void {
     const cpu = cpuLimitsOf(limits);
     const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = limits;
-    const wasLimited = this.hasCpuLimit;
-    if (this.#parts.control === "metering" && !wasLimited && isCpuLimited(cpu, this.#parts.group.cpu)) {
+    const { control, group } = this.#parts;
+    if (control === "metering" && !this.#hasCpuLimit && isCpuLimited(cpu, group.cpu)) {
       throw new WpodError(
         "UNSUPPORTED",
         "its CPU time can't be limited now: its program wasn't metered when it started",
-        {
-          hint: "give it a limit when it is run, or run it where threads may be inspected",
-        },
+        { hint: "give it a limit when it is run, or run it where threads may be inspected" },
       );
     }
     this.#cpuLimits = cpu;
@@ -111,11 +197,27 @@ export class ContainerQuota implements ContainerShares, Disposable {
     this.threads.countMax = Math.min(threadsMax, CLIENTS_MAX);
     if (this.#monitor === undefined) this.#watch();
     else this.#monitor.update(cpu, cpu.shares);
+    this.page.write(this.#usage());
   }
 
-  [Symbol.dispose](): void {
-    this.#isOver = true;
-    this.#monitor?.[Symbol.dispose]();
-    this.#monitor = undefined;
+  /** What others of its group had is free. */
+  async ready(): Promise<void> {
+    await this.#parts.group.settled();
   }
+
+  /** @param gone when its threads have ended, and nothing is left of them */
+  end(gone: Promise<unknown>): void {
+    this.#parts.group.leave(gone);
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#monitor?.[Symbol.dispose]();
+  }
+}
+
+function newPressure(): Pressure {
+  return new Pressure(nowUs());
+}
+
+function nowUs(): number {
+  return performance.now() * US_PER_MS;
 }

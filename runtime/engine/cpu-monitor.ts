@@ -2,6 +2,8 @@
  * Holds the programs of a container to their share of CPU time: looks at what their threads have used, and makes those wait that have used
  * too much. They wait wherever they are, in the middle of their own code too.
  */
+
+import type { Activity } from "../core/ipc/sleep-count.ts";
 import { CpuBandwidth, type CpuBandwidthStats, type CpuLimit } from "../core/quota/cpu-bandwidth.ts";
 import { type CpuGroup, CpuShare } from "../core/quota/cpu-group.ts";
 import type { CpuUsage } from "./cpu-usage.ts";
@@ -21,8 +23,8 @@ export interface CpuMonitorParts {
   readonly pauses: ThreadPauses;
   /** Those that run now. */
   readonly threads: () => readonly RunningThread[];
-  /** They sleep, and have since the last time that this was asked. */
-  readonly isAsleep: () => boolean;
+  /** What each of its programs has done since the last time that this was asked. */
+  readonly activities: () => readonly Activity[];
   /** After each look: so much time has passed, in which they had to wait for so long. */
   readonly looked: (elapsedMs: number, waitedMs: number) => void;
 }
@@ -86,14 +88,16 @@ export class CpuMonitor implements Disposable {
   }
 
   async #judge(): Promise<void> {
-    const { usage, group, isAsleep, looked } = this.#parts;
+    const { usage, group, looked } = this.#parts;
     const threads = this.#parts.threads();
-    if (!isAsleep()) await usage.measure(threads.map(({ worker }) => worker));
+    const activities = this.#parts.activities();
+    if (activities.some((activity) => activity !== "asleep"))
+      await usage.measure(threads.map(({ worker }) => worker));
     if (this.#isOver) return;
     const nowMs = performance.now();
     const usedMs = usage.totalMs - this.#seenMs;
     this.#seenMs += usedMs;
-    this.#share.used(nowMs, usedMs);
+    this.#share.used(nowMs, usedMs, activities.includes("awake"));
     const cpus = Math.min(this.#cpus, group.cpusFor(this.#share));
     this.#bandwidth.limit = { ...this.#bandwidth.limit, cpus };
     const pauseMs = this.#bandwidth.charge(nowMs, usedMs);
@@ -119,7 +123,7 @@ export class CpuMonitor implements Disposable {
       // They have ended, or are about to.
       if (waitedMs - beforeMs < ms / 2) break;
     }
-    this.#bandwidth.waited(waitedMs);
+    this.#bandwidth.waited(startMs + waitedMs, waitedMs);
     return waitedMs;
   }
 

@@ -1,7 +1,7 @@
 /** One program that runs for a container: its worker, its streams, and how it ended. */
 import type { MessagePort, Worker } from "node:worker_threads";
 import { Bell } from "../core/ipc/bell.ts";
-import { SLEEPER_BELL_BYTES, SleepCount } from "../core/ipc/sleep-count.ts";
+import { type Activity, SLEEPER_BELL_BYTES, SleepCount } from "../core/ipc/sleep-count.ts";
 import {
   type ExitMessage,
   type FlushMessage,
@@ -145,9 +145,11 @@ export class GuestProcess {
     return [first, ...(this.#threads?.running.map((thread) => ({ ...thread, wanted })) ?? [])];
   }
 
-  /** It sleeps, and has since this was asked last. */
-  isAsleep(): boolean {
-    return this.#threads === undefined && this.#sleeps.hasSlept();
+  /** What it has done since this was asked last, as far as that is known. */
+  activity(): Activity {
+    const activity = this.#sleeps.activity();
+    // Threads wait for each other without this being counted.
+    return activity === "asleep" && this.#threads !== undefined ? "both" : activity;
   }
 
   start(parts: GuestStart): void {

@@ -4,6 +4,7 @@ import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import type { ContainerQuota } from "./container-quota.ts";
@@ -22,7 +23,6 @@ import type {
   Container,
   ContainerFiles,
   ContainerInfo,
-  ContainerStats,
   ContainerStatus,
   ExecOptions,
   ExecResult,
@@ -122,7 +122,8 @@ export class LocalContainer implements Container {
         const { prepare, prepareShared } = this.#parts;
         const prepared = isShared ? await prepareShared(files) : prepare(files);
         const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
-        // Much may have happened while it was compiled.
+        await this.#quota.ready();
+        // Much may have happened meanwhile.
         this.#checkStart();
         await this.#begin(prepared, module, files);
       } catch (error) {
@@ -166,7 +167,8 @@ export class LocalContainer implements Container {
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
     const program = new GuestProgram(this.#quota, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
-    const spec = { ...files, memoryAccount: MemoryAccount.create(this.#quota.memory).spec };
+    const memoryAccount = MemoryAccount.create(this.#quota.memory).spec;
+    const spec = { ...files, memoryAccount, usage: this.#quota.page.spec };
     let seat: Seat | undefined;
     try {
       this.#live = new LiveFiles(this.#quota.kernel, this.id, spec, this.#quota.memory, {
@@ -259,7 +261,9 @@ export class LocalContainer implements Container {
     if (signal?.aborted && end.ending.kind === "signal") throw aborted(this.name, signal);
     if (end.failure !== undefined) throw end.failure.error;
     const { stdout: out, stderr: err, truncated } = end;
-    return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
+    const state = exitState(end.ending, end.memoryRefused);
+    if (state.oomKilled) this.#quota.oomKilled();
+    return { ...state, stdout: out, stderr: err, truncated };
   }
 
   #resizeExec(guest: GuestProcess, columns: number, rows: number): void {
@@ -292,9 +296,9 @@ export class LocalContainer implements Container {
     }
   }
 
-  async stats(): Promise<ContainerStats> {
+  async stats(): Promise<ContainerUsage> {
     if (!this.#isRunning) throw notRunning(this.name);
-    return this.#quota.stats();
+    return this.#quota.usage();
   }
 
   async update(limits: Limits): Promise<void> {
@@ -364,7 +368,7 @@ export class LocalContainer implements Container {
   #finish(end: GuestEnd): void {
     const { ending } = end;
     this.#isOver = true;
-    this.#quota[Symbol.dispose]();
+    this.#quota.end(this.#guest!.gone);
     this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;
@@ -373,6 +377,7 @@ export class LocalContainer implements Container {
     }
     this.#started.resolve();
     const state = exitState(ending, end.memoryRefused);
+    if (state.oomKilled) this.#quota.oomKilled();
     this.#files = this.#filesAfter(end);
     try {
       this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });

@@ -8,6 +8,7 @@ import type { GroupLimits, MemoryStats, ResourceGroup } from "./types.ts";
 export class LocalGroup implements ResourceGroup {
   readonly cpu: CpuGroup;
   readonly memory: MemoryBudget;
+  readonly #leaving = new Set<Promise<unknown>>();
   #limits: GroupLimits;
 
   /** @throws WpodError USAGE */
@@ -16,6 +17,17 @@ export class LocalGroup implements ResourceGroup {
     this.#limits = limits;
     this.cpu = new CpuGroup(cpus, parent?.cpu, shares);
     this.memory = MemoryBudget.create(memoryOf(limits), parent?.memory);
+  }
+
+  /** A container has ended, but its threads are still there, and what they have of its memory. */
+  leave(gone: Promise<unknown>): void {
+    this.#leaving.add(gone);
+    void gone.then(() => this.#leaving.delete(gone));
+  }
+
+  /** Nobody's memory is in use who has ended. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#leaving);
   }
 
   update(changed: GroupLimits): void {

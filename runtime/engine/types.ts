@@ -5,6 +5,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { ImageConfig } from "../core/image/config.ts";
 import type { ImageRecord } from "../core/image/record.ts";
+import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import type { TerminalSize } from "../core/terminal/control-block.ts";
 import type { CpuControl } from "./thread-pauses.ts";
 
@@ -238,7 +239,7 @@ export interface Container {
   files(): Promise<ContainerFiles>;
   inspect(): ContainerInfo;
   /** What it uses now, and how it met its limits; rejects with CONTAINER_STATE when it doesn't run. */
-  stats(): Promise<ContainerStats>;
+  stats(): Promise<ContainerUsage>;
   /** Other limits from now on; what isn't named stays as it is. Rejects with what is wrong with them, and then nothing has changed. */
   update(limits: Limits): Promise<void>;
   /** Frees its files and its record. A running one is refused without `force`. */
@@ -250,21 +251,6 @@ export interface MemoryStats {
   usedBytes: number;
   peakBytes: number;
   limitBytes: number;
-}
-
-export interface ContainerStats {
-  memory: MemoryStats;
-  /**
-   * CPU time of all its threads, those that have ended too. With a limit, as a cgroup's `cpu.stat`: periods in which something ran, those in
-   * which it had to wait, for how long.
-   */
-  cpu: {
-    userUs: number;
-    systemUs: number;
-    periodCount: number;
-    throttledCount: number;
-    throttledMs: number;
-  };
 }
 
 /** A record of the state database: what `ps`, `inspect` and `rm` see, also of containers of other processes. */

@@ -58,7 +58,7 @@ test("who has to wait is told of, and is ended at once wherever it waits", async
       expect(memory.limitBytes).toBe(limits.memoryBytesMax);
       expect(memory.usedBytes).toBeGreaterThan(0);
       expect(memory.peakBytes).toBeGreaterThanOrEqual(memory.usedBytes);
-      if (cpu!.throttledCount >= 2 && cpu!.throttledMs >= 50 && cpu!.periodCount >= 2) break;
+      if (cpu.throttledCount >= 2 && cpu.throttledUs >= 50_000 && cpu.periodCount >= 2) break;
       await setTimeout(5);
     }
     await container.kill("SIGKILL");

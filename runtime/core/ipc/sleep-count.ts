@@ -8,9 +8,11 @@ const COUNT = 2;
 
 export const SLEEPER_BELL_BYTES = 3 * Int32Array.BYTES_PER_ELEMENT;
 
+export type Activity = "asleep" | "awake" | "both";
+
 export class SleepCount {
   readonly #slots: Int32Array;
-  #seen = -1;
+  #seen = 0;
 
   /** @param buffer of the bell, `SLEEPER_BELL_BYTES` of it */
   constructor(buffer: SharedArrayBuffer) {
@@ -24,11 +26,13 @@ export class SleepCount {
     Atomics.sub(this.#slots, SLEEPING, 1);
   }
 
-  /** Of a program with one thread: it has slept, and done nothing else, since this was asked last. */
-  hasSlept(): boolean {
+  /** What it has done since this was asked last. Of a program with one thread. */
+  activity(): Activity {
+    const isSleeping = Atomics.load(this.#slots, SLEEPING) > 0;
     const count = Atomics.load(this.#slots, COUNT);
-    const hasSlept = Atomics.load(this.#slots, SLEEPING) === 1 && count === this.#seen;
+    const isSame = count === this.#seen;
     this.#seen = count;
-    return hasSlept;
+    if (!isSame) return "both";
+    return isSleeping ? "asleep" : "awake";
   }
 }

@@ -3,8 +3,10 @@ import { Errno } from "../../../shim/abi/errno.ts";
 import { FileType } from "../../../shim/abi/filetype.ts";
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
+import { CGROUP_FILES, PROC_FILES } from "../quota/cgroup-files.ts";
 import { FilesMemory } from "../quota/files-memory.ts";
 import { MemoryAccount } from "../quota/memory-account.ts";
+import { UsagePage, type UsagePageSpec } from "../quota/usage-page.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { HeldFile, Tree } from "../vfs/dentry.ts";
 import { deviceTree } from "../vfs/devices.ts";
@@ -16,6 +18,7 @@ import type { Mount } from "../vfs/mount.ts";
 import { type MountPlace, type MountSource, MountTable } from "../vfs/mount-table.ts";
 import { isEmpty, populate } from "../vfs/populate.ts";
 import { type FileSystemState, restoreSnapshot, takeSnapshot } from "../vfs/snapshot.ts";
+import { type TextSource, textTree } from "../vfs/text-tree.ts";
 import { type MovedHostFile, openNode } from "./moved-files.ts";
 import type { VolumeUse } from "./shared-volumes.ts";
 import type { FilesSpec, KeepPlan, LayerFiles, MountPlan } from "./spec.ts";
@@ -45,7 +48,7 @@ export const SUPERUSER: Credentials = { uid: 0, gid: 0, groups: [], umask: 0o022
 /** Of the image's layers, and what is written over them. */
 export const ROOT_DEVICE = 1n;
 /** Numbers of the file systems that every container has; mounts come behind. */
-const DEVICE = { root: ROOT_DEVICE, dev: 2n, etc: 3n, firstMount: 4n };
+const DEVICE = { root: ROOT_DEVICE, dev: 2n, etc: 3n, proc: 4n, sys: 5n, firstMount: 6n };
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 export interface ContainerTree {
@@ -170,6 +173,12 @@ export function assembleTree(
   add(etc);
   for (const [index, { path }] of spec.etcFiles.entries()) mount(path, { tree: etc, path: `${index}` });
 
+  if (spec.usage !== undefined) {
+    const { proc, sys } = limitFiles(spec.usage);
+    mount("/proc", { tree: textTree({ nowNs, device: DEVICE.proc }, proc), readOnly: true });
+    mount("/sys", { tree: textTree({ nowNs, device: DEVICE.sys }, sys), readOnly: true });
+  }
+
   for (const [index, plan] of inOrder(spec.mounts).entries()) {
     const device = DEVICE.firstMount + BigInt(index);
     if (plan.kind === "bind") {
@@ -208,6 +217,21 @@ export function assembleTree(
   };
 }
 
+/** What tells a program its own limits. Nothing of it is made before somebody looks. */
+function limitFiles(
+  usage: UsagePageSpec,
+): Record<"proc" | "sys", () => Iterable<readonly [string, TextSource]>> {
+  return {
+    proc: () => Object.entries(PROC_FILES),
+    sys: () => {
+      const page = new UsagePage(usage);
+      return Object.entries(CGROUP_FILES).map(
+        ([name, render]) => [`fs/cgroup/${name}`, () => render(page.read())] as const,
+      );
+    },
+  };
+}
+
 /** The one file system of the volume, whoever opened it. */
 function openShared(
   volumes: VolumeUse,
@@ -239,6 +263,8 @@ function charge({ space }: FileSystem, budget: FilesMemory): void {
 function fill(volume: FileSystem, mount: Mount, plan: MountPlan): void {
   const covered = mount.point;
   if (!(covered instanceof MemoryLink) || covered.type !== FileType.directory) return;
+  // No image has what is there.
+  if (covered.tree.device === DEVICE.proc || covered.tree.device === DEVICE.sys) return;
   // At once, and whole: another image would fill it with something else.
   const failure = populate(volume, covered) || (volume.keeper?.sync() ?? 0);
   if (failure === 0) return;

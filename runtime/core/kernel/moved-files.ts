@@ -3,7 +3,7 @@
  * as snapshots; here is what isn't in them.
  */
 import { FileType } from "../../../shim/abi/filetype.ts";
-import { isFailure, type OpenFile } from "../../../shim/abi/system.ts";
+import { isFailure, type OpenFile, type Stat } from "../../../shim/abi/system.ts";
 import { assert, WpodError } from "../error.ts";
 import type { FilesMemory } from "../quota/files-memory.ts";
 import type { Credentials } from "../vfs/credentials.ts";
@@ -16,6 +16,7 @@ import { MemoryLink } from "../vfs/memory-link.ts";
 import type { MemoryNode } from "../vfs/memory-node.ts";
 import type { MountPlace, MountTable } from "../vfs/mount-table.ts";
 import { PLAIN } from "../vfs/open-options.ts";
+import { TextFile } from "../vfs/text-tree.ts";
 import { Pipe, PipeEnd, PipeReader, PipeWriter } from "./pipe.ts";
 
 interface MovedStatus {
@@ -46,6 +47,7 @@ export type MovedFile =
     }
   | { kind: "device"; device: number; inode: number; status: MovedStatus; credentials: Credentials }
   | { kind: "host"; file: MovedHostFile }
+  | { kind: "text"; bytes: Uint8Array; status: Stat; position: number }
   /** `id`: the same for both ends; `content`: what was written and not read, told with the reading end. */
   | { kind: "pipe"; id: bigint; end: "reader" | "writer"; content: Uint8Array };
 
@@ -91,6 +93,10 @@ export function describeFile(file: OpenFile, table: MountTable): MovedFile | und
       status: { read: readable, write: writable, append, nonblock },
       credentials: NOBODY,
     };
+  }
+  if (file instanceof TextFile) {
+    const { bytes, status, position } = file;
+    return { kind: "text", bytes, status, position };
   }
   if (file instanceof PipeEnd) {
     const { pipe } = file;
@@ -170,6 +176,8 @@ export function openMoved(moved: MovedFile, tree: MovedTree): OpenFile {
     }
     case "host":
       return tree.openHost(moved.file);
+    case "text":
+      return new TextFile(moved.bytes, moved.status, moved.position);
     case "pipe": {
       let pipe = tree.pipes.get(moved.id);
       if (pipe === undefined) {

@@ -6,6 +6,7 @@ import type { FileType } from "../../../shim/abi/filetype.ts";
 import type { LogLimitsSpec } from "../log/limits.ts";
 import type { AccountSpec } from "../quota/memory-account.ts";
 import type { OpenFileLedgerSpec } from "../quota/open-file-ledger.ts";
+import type { UsagePageSpec } from "../quota/usage-page.ts";
 import type { TerminalBuffers } from "../terminal/control-block.ts";
 import type { FileSystemState } from "../vfs/snapshot.ts";
 import type { MemoryType } from "../wasm/memory-type.ts";
@@ -56,6 +57,8 @@ export interface FilesSpec {
   inodesMax: number;
   /** What of their contents is in memory is charged to it; undefined: to nobody. */
   memoryAccount?: AccountSpec | undefined;
+  /** What `/sys/fs/cgroup` tells; undefined: it isn't there. */
+  usage?: UsagePageSpec | undefined;
 }
 
 /** Where one of the three standard streams goes, seen from the worker. */

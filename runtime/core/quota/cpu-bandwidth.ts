@@ -28,31 +28,45 @@ const LOOK_MS_MIN = 5;
 
 /** As a cgroup's `cpu.stat` has it. */
 export interface CpuBandwidthStats {
-  /** Periods in which something ran. */
+  /** Periods in which something ran, or would have. */
   readonly periodCount: number;
   readonly throttledCount: number;
   readonly throttledMs: number;
 }
 
 export class CpuBandwidth {
-  /** May be changed at any time: from then on. */
-  limit: CpuLimit;
+  #limit: CpuLimit;
   #atMs: number;
   #debtMs = 0;
   /** Cores that were busy when it ran last. */
   #cores = 1;
-  /** By number from the start. */
   #lastPeriod = -1;
   #lastThrottled = -1;
-  readonly #startMs: number;
+  #pauseFrom = 0;
+  #startMs: number;
   #periodCount = 0;
   #throttledCount = 0;
   #throttledMs = 0;
 
   constructor(limit: CpuLimit, nowMs: number) {
-    this.limit = limit;
+    this.#limit = limit;
     this.#atMs = nowMs;
     this.#startMs = nowMs;
+  }
+
+  get limit(): CpuLimit {
+    return this.#limit;
+  }
+
+  /** From now on. */
+  set limit(limit: CpuLimit) {
+    if (limit.periodMs !== this.#limit.periodMs) {
+      // Periods are counted from here.
+      this.#startMs = this.#atMs;
+      this.#lastPeriod = -1;
+      this.#lastThrottled = -1;
+    }
+    this.#limit = limit;
   }
 
   /** How long its programs may run before somebody looks again: until they have used what they may in a period. */
@@ -86,21 +100,28 @@ export class CpuBandwidth {
     const allowedMs = elapsedMs === 0 ? 0 : cpus * elapsedMs;
     this.#atMs = nowMs;
     this.#debtMs = Math.max(this.#debtMs + usedMs - allowedMs, -cpus * periodMs);
-    const period = Math.floor((nowMs - this.#startMs) / periodMs);
+    const period = this.#periodAt(nowMs);
     if (usedMs > 0 && period !== this.#lastPeriod) {
       this.#lastPeriod = period;
       this.#periodCount++;
     }
     if (this.#debtMs <= cpus * PAUSE_MS_MIN) return 0;
-    if (period !== this.#lastThrottled) {
-      this.#lastThrottled = period;
-      this.#throttledCount++;
-    }
+    this.#pauseFrom = period;
     return this.#debtMs / cpus;
   }
 
-  /** They have waited for so long. */
-  waited(ms: number): void {
+  /** They have waited for so long, until now. */
+  waited(nowMs: number, ms: number): void {
     this.#throttledMs += ms;
+    const period = this.#periodAt(nowMs);
+    this.#throttledCount += 1 + period - Math.max(this.#pauseFrom, this.#lastThrottled + 1);
+    this.#lastThrottled = period;
+    this.#periodCount += period - this.#lastPeriod;
+    this.#lastPeriod = period;
+  }
+
+  /** By number from the start. */
+  #periodAt(nowMs: number): number {
+    return Math.floor(Math.max(0, nowMs - this.#startMs) / this.limit.periodMs);
   }
 }

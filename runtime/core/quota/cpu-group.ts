@@ -14,6 +14,10 @@ export const CPU_SHARES_MAX = 262_144;
 const MEMORY_MS = 100;
 /** Who had to wait wants more for so long. */
 const HUNGRY_MS = 200;
+/** Who was busy for so long, and didn't have to wait, has all that the host gives it. */
+const STARVED_MS = 300;
+/** Who gets less than that of its part, or of the core that one thread can have, waits for something else than the processor. */
+const STARVED_SHARE_MIN = 0.25;
 /** Of who has what it wants: so much more is kept for it. */
 const ROOM = 1.25;
 const ROOM_CPUS = 0.02;
@@ -48,7 +52,10 @@ export function divideCpus(cpus: number, claims: readonly CpuClaim[]): number[] 
 }
 
 /** One that has a part: a container, or a group of them. */
-export interface CpuMember extends CpuClaim {}
+export interface CpuMember extends CpuClaim {
+  /** What it gets, where it would use more, and nobody makes it wait: others of the machine have the rest. */
+  readonly starvedCpus: number | undefined;
+}
 
 export class CpuGroup implements CpuMember {
   /** What all of them may use together. */
@@ -74,6 +81,13 @@ export class CpuGroup implements CpuMember {
     return sum;
   }
 
+  get starvedCpus(): number | undefined {
+    const starved = [...this.#members]
+      .map(({ starvedCpus }) => starvedCpus)
+      .filter((cpus) => cpus !== undefined);
+    return starved.length === 0 ? undefined : starved.reduce((sum, cpus) => sum + cpus, 0);
+  }
+
   join(member: CpuMember): void {
     if (this.#members.size === 0) this.#parent?.join(this);
     this.#members.add(member);
@@ -89,7 +103,14 @@ export class CpuGroup implements CpuMember {
     const cpus = Math.min(this.cpusMax, this.#parent?.cpusFor(this) ?? Infinity);
     const others = [...this.#members].filter((other) => other !== member);
     const { shares, cpusMax } = member;
-    return divideCpus(cpus, [{ shares, cpusMax, wantedCpus: Infinity }, ...others])[0]!;
+    const [part, ...parts] = divideCpus(cpus, [{ shares, cpusMax, wantedCpus: Infinity }, ...others]);
+    // Where the machine has less than that, it is divided in the same way: nobody has more, by its weight, than who gets least.
+    const least = others.map(({ starvedCpus = Infinity, shares: weight }, index) =>
+      starvedCpus > Math.min(parts[index]!, 1) * STARVED_SHARE_MIN
+        ? (starvedCpus / weight) * shares
+        : Infinity,
+    );
+    return Math.min(part!, ...least);
   }
 }
 
@@ -98,7 +119,8 @@ export class CpuShare implements CpuMember {
   shares: number;
   cpusMax: number;
   #cpus = 0;
-  #hungryUntilMs = 0;
+  #isBusy = false;
+  #throttledUntilMs = -Infinity;
   #atMs: number;
 
   constructor(shares: number, cpusMax: number, nowMs: number) {
@@ -108,12 +130,21 @@ export class CpuShare implements CpuMember {
   }
 
   get wantedCpus(): number {
-    if (this.#atMs < this.#hungryUntilMs) return Infinity;
+    if (this.#isBusy || this.#atMs < this.#throttledUntilMs + HUNGRY_MS) return Infinity;
     return this.#cpus * ROOM + ROOM_CPUS;
   }
 
-  /** So much CPU time was used since the last time. */
-  used(nowMs: number, usedMs: number): void {
+  get starvedCpus(): number | undefined {
+    const isStarved = this.#isBusy && this.#atMs > this.#throttledUntilMs + STARVED_MS;
+    return isStarved ? this.#cpus : undefined;
+  }
+
+  /**
+   * So much CPU time was used since the last time.
+   * @param isBusy it has not slept since
+   */
+  used(nowMs: number, usedMs: number, isBusy: boolean): void {
+    this.#isBusy = isBusy && usedMs > 0;
     const elapsedMs = nowMs - this.#atMs;
     if (elapsedMs <= 0) return;
     this.#atMs = nowMs;
@@ -121,8 +152,8 @@ export class CpuShare implements CpuMember {
     this.#cpus = this.#cpus * old + (usedMs / elapsedMs) * (1 - old);
   }
 
-  /** It had used what it may, and would use more. */
+  /** It had used what it may, and would use more: it waits until then. */
   throttled(untilMs: number): void {
-    this.#hungryUntilMs = untilMs + HUNGRY_MS;
+    this.#throttledUntilMs = untilMs;
   }
 }

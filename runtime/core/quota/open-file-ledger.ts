@@ -47,6 +47,11 @@ export class OpenFileLedger implements OpenFileCount {
     return new OpenFileLedger({ ...this.spec, program: new SharedArrayBuffer(4) });
   }
 
+  /** Of all programs of the container. */
+  get count(): number {
+    return Atomics.load(this.#container, 0);
+  }
+
   get refusal(): Errno {
     if (Atomics.load(this.#container, 0) >= this.spec.countMax) return Errno.ENFILE;
     return this.#budget.hasRoom(OPEN_FILE_KIB) ? Errno.ESUCCESS : Errno.ENOMEM;
