@@ -5,6 +5,7 @@ import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { Pressure } from "../core/quota/pressure.ts";
 import { UsagePage } from "../core/quota/usage-page.ts";
+import { checkLimits } from "./check-limits.ts";
 import { type CpuLimits, cpuLimitsOf, isCpuLimited } from "./cpu-limit.ts";
 import { CpuMonitor } from "./cpu-monitor.ts";
 import { CpuUsage } from "./cpu-usage.ts";
@@ -182,6 +183,7 @@ export class ContainerQuota implements ContainerShares {
 
   /** @throws WpodError what is wrong with them; nothing has changed then */
   update(limits: Limits): void {
+    checkLimits(limits);
     const cpu = cpuLimitsOf(limits);
     const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = limits;
     const { control, group } = this.#parts;

@@ -24,6 +24,8 @@ import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
+import { checkLimits } from "./check-limits.ts";
+import { listenFor } from "./container-control.ts";
 import { ContainerQuota } from "./container-quota.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
 import { cpuControlOf, cpuLimitsOf, isCpuLimited } from "./cpu-limit.ts";
@@ -106,7 +108,9 @@ export class Engine implements AsyncDisposable {
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
     this.volumes = this.#volumes;
-    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) => this.#end(id));
+    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) =>
+      [...this.#running].find((running) => running.id === id),
+    );
     this.containers = this.#records;
   }
 
@@ -186,12 +190,6 @@ export class Engine implements AsyncDisposable {
     this.#store = undefined;
   }
 
-  async #end(id: string): Promise<boolean> {
-    const container = [...this.#running].find((running) => running.id === id);
-    await container?.end();
-    return container !== undefined;
-  }
-
   #checkNotDisposed(): void {
     if (this.#disposed) throw new WpodError("USAGE", "the engine was disposed of");
   }
@@ -214,6 +212,7 @@ export class Engine implements AsyncDisposable {
     const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
+    checkLimits(options.limits ?? {});
     const cpuLimits = cpuLimitsOf(options.limits ?? {});
     const group = this.#groupOf(options);
     const isMetered = this.#cpuControl === "metering" && isCpuLimited(cpuLimits, group.cpu);
@@ -296,6 +295,7 @@ export class Engine implements AsyncDisposable {
           }),
         placement: this.#placement,
         running: this.#running,
+        listen: (container) => listenFor(this.root, container),
         checkEngine: () => this.#checkNotDisposed(),
       },
       recordNow,

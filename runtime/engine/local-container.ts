@@ -8,7 +8,7 @@ import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { explainImports } from "../core/wasm/explain.ts";
 import type { ContainerQuota } from "./container-quota.ts";
-import { stillRunning, toInfo } from "./containers.ts";
+import { notRunning, stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import type { GuestEnd, GuestProcess } from "./guest-process.ts";
@@ -56,6 +56,8 @@ export interface ContainerParts {
   placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
   running: Set<LocalContainer>;
+  /** Lets other processes ask about it. Answers what ends that. */
+  listen: (container: Container) => () => void;
   /** Throws a WpodError when the engine was disposed of. */
   checkEngine: () => void;
 }
@@ -69,6 +71,7 @@ export class LocalContainer implements Container {
   #starting = false;
   #guest: GuestProcess | undefined;
   #isOver = false;
+  #stopListening = () => {};
   /** Its files, while it runs. */
   #live: LiveFiles | undefined;
   /** Programs beside its first. */
@@ -199,6 +202,7 @@ export class LocalContainer implements Container {
       if (!this.#isOver) this.#quota.begin(() => [guest, ...this.#others]);
     });
     this.#files = undefined;
+    this.#stopListening = this.#parts.listen(this);
     this.#watch(options);
   }
 
@@ -369,6 +373,7 @@ export class LocalContainer implements Container {
     const { ending } = end;
     this.#isOver = true;
     this.#quota.end(this.#guest!.gone);
+    this.#stopListening();
     this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;
@@ -436,7 +441,7 @@ export class LocalContainer implements Container {
 
   #write(record: EngineRecord): void {
     if (this.#recorded) {
-      this.#parts.records.update(record);
+      this.#parts.records.write(record);
       this.#record = record;
     } else this.#insert(record);
   }
@@ -463,10 +468,6 @@ function endWith(
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
   };
-}
-
-function notRunning(name: string): WpodError {
-  return new WpodError("CONTAINER_STATE", `container "${name}" is not running`);
 }
 
 function aborted(name: string, signal: AbortSignal): WpodError {

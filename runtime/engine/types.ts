@@ -300,6 +300,10 @@ export interface Containers {
   list(filter?: { all?: boolean }): Promise<ContainerInfo[]>;
   /** By id, unique prefix of an id, or name. CONTAINER_NOT_FOUND otherwise. */
   get(reference: string): Promise<ContainerInfo>;
+  /** What one uses now, whichever process runs it. CONTAINER_STATE when it doesn't run, or its process doesn't answer. */
+  stats(reference: string): Promise<ContainerUsage>;
+  /** Other limits for one, from now on or for its next start; what isn't named stays. Answers its id. USAGE, UNSUPPORTED, CONTAINER_STATE */
+  update(reference: string, limits: Limits): Promise<string>;
   /** @param options volumes: also those of its volumes that have no name of their own */
   remove(reference: string, options?: { force?: boolean; volumes?: boolean }): Promise<string>;
   logs(
