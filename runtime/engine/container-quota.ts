@@ -64,7 +64,8 @@ export class ContainerQuota implements ContainerShares {
     // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
     this.hasMoreRuns = parts.hasMoreRuns && !this.#hasCpuLimit;
     this.page = UsagePage.create(this.memory);
-    this.page.write(this.#usage());
+    // What most have it says without being written, and that costs nothing at the start.
+    if (this.#hasCpuLimit || limits.cpuShares !== undefined) this.page.write(this.#usage());
   }
 
   get #hasCpuLimit(): boolean {

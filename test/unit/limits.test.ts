@@ -7,6 +7,7 @@ import { PIPE_ATOMIC_BYTES_MAX, PIPE_BYTES_MAX } from "../../runtime/core/kernel
 import { PROGRAM_BYTES_MAX } from "../../runtime/core/kernel/program.ts";
 import { RECORD_BYTES_MAX } from "../../runtime/core/log/cri.ts";
 import { OPEN_FILE_BYTES } from "../../runtime/core/quota/open-file-ledger.ts";
+import { CONTAINERS_WAITING_MAX } from "../../runtime/core/quota/reservation.ts";
 import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
 import * as engine from "../../runtime/engine/limits.ts";
@@ -18,6 +19,7 @@ test.each([
   { of: "pipes and locks", limits: { PIPE_BYTES_MAX, PIPE_ATOMIC_BYTES_MAX, LOCKS_MAX } },
   { of: "terminals", limits: terminal },
   { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
+  { of: "reservations", limits: { CONTAINERS_WAITING_MAX } },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

@@ -40,9 +40,8 @@ const STALLS = ["some", "full"] as const;
 const AVERAGES = ["avg10", "avg60", "avg300", "totalUs"] as const satisfies Figures<PressureUsage["some"]>;
 
 const HEADER_BYTES = 8;
-const FIGURE_COUNT =
-  Object.values(FIGURES).reduce((sum, names) => sum + names.length, 0) +
-  RESOURCES.length * STALLS.length * AVERAGES.length;
+/** Not counted here: what is done when a thread loads this is done at each start. */
+const FIGURE_COUNT = 59;
 const COPY_BYTES = FIGURE_COUNT * Float64Array.BYTES_PER_ELEMENT;
 /** A write during each of so many reads during each of so many reads: then it is taken as it is. */
 const TRIES_MAX = 1000;
@@ -53,9 +52,6 @@ export interface UsagePageSpec {
   /** Of the container's memory. */
   budget: MemoryBudgetSpec;
 }
-
-/** Before anybody has looked. */
-const NOTHING: ContainerUsage = emptyUsage();
 
 export class UsagePage {
   readonly spec: UsagePageSpec;
@@ -74,10 +70,8 @@ export class UsagePage {
   }
 
   static create(budget: MemoryBudget): UsagePage {
-    const buffer = new SharedArrayBuffer(HEADER_BYTES + 2 * COPY_BYTES);
-    const page = new UsagePage({ page: buffer, budget: budget.spec });
-    page.write(NOTHING);
-    return page;
+    const page = new SharedArrayBuffer(HEADER_BYTES + 2 * COPY_BYTES);
+    return new UsagePage({ page, budget: budget.spec });
   }
 
   /** One thread at a time. What it says of the bytes of memory is taken from the budget instead. */
@@ -89,7 +83,7 @@ export class UsagePage {
   }
 
   read(): ContainerUsage {
-    const usage = usageOf(this.#consistent());
+    const usage = Atomics.load(this.#count, 0) === 0 ? emptyUsage() : usageOf(this.#consistent());
     const { usedBytes, peakBytes, limitBytes } = this.#budget;
     return { ...usage, memory: { ...usage.memory, usedBytes, peakBytes, limitBytes } };
   }
@@ -130,6 +124,7 @@ function defined(figure: number): number | undefined {
   return figure === Infinity ? undefined : figure;
 }
 
+/** Before anybody has looked. */
 function emptyUsage(): ContainerUsage {
   const zero = usageOf(new Float64Array(FIGURE_COUNT));
   return {

@@ -24,11 +24,17 @@ test("what was written is read, in any thread that has the page", () => {
   );
 });
 
-test("each figure has a place of its own", () => {
+function leafCount(value: unknown): number {
+  if (typeof value !== "object" || value === null) return 1;
+  return Object.values(value).reduce((sum: number, part) => sum + leafCount(part), 0);
+}
+
+test("each figure has a place of its own, and there is no other", () => {
   const budget = MemoryBudget.create(64 * MIB);
   const page = UsagePage.create(budget);
   page.write(USAGE);
   expect(page.read()).toEqual(withMemory(USAGE, budget));
+  expect(page.spec.page.byteLength).toBe(8 + 2 * 8 * leafCount(USAGE));
 });
 
 test("memory is as it is now, whatever was written", () => {
