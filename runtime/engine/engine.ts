@@ -18,6 +18,8 @@ import {
 } from "../core/kernel/container-tree.ts";
 import { SharedVolumes, type VolumeUse } from "../core/kernel/shared-volumes.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
+import type { MeasuredContainer } from "../core/metrics/container-metrics.ts";
+import type { ExpositionFormat } from "../core/metrics/exposition.ts";
 import { isRestricted } from "../node/host/permission-flags.ts";
 import { randomHex } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
@@ -47,6 +49,7 @@ import { planTerminal } from "./terminal.ts";
 import type { CpuControl } from "./thread-pauses.ts";
 import type {
   Container,
+  ContainerInfo,
   Containers,
   EngineInfo,
   EngineOptions,
@@ -179,6 +182,29 @@ export class Engine implements AsyncDisposable {
       containers,
       cpuControl: this.#cpuControl,
     };
+  }
+
+  /** What all running containers of its root use, for Prometheus or another collector. */
+  async metrics(format: ExpositionFormat = "prometheus"): Promise<string> {
+    const { containerMetrics } = await import("../core/metrics/container-metrics.ts");
+    const { exposition } = await import("../core/metrics/exposition.ts");
+    const running = await this.containers.list();
+    const measured = await Promise.all(running.map((container) => this.#measure(container)));
+    const families = containerMetrics(
+      measured.filter((container) => container !== undefined),
+      Date.now(),
+    );
+    return exposition(families, format);
+  }
+
+  /** One that ends meanwhile uses nothing. */
+  async #measure({ id, name, image, startedMs = 0 }: ContainerInfo): Promise<MeasuredContainer | undefined> {
+    try {
+      return { id, name, image, startedMs, usage: await this.containers.stats(id) };
+    } catch (error) {
+      if (error instanceof WpodError) return undefined;
+      throw error;
+    }
   }
 
   /** Ends what still runs here and lets go of everything. The engine can't be used after that. */

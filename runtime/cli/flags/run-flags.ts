@@ -1,5 +1,6 @@
 /** The flags of `run`: those that work, and all others of docker's, each with what it waits for. */
 import type { Flag } from "./flag.ts";
+import { LIMIT_FLAGS } from "./limit-flags.ts";
 
 const DETACHED = "containers run in the foreground until there is a host process for detached ones";
 const NETWORK = "containers have no network yet";
@@ -16,6 +17,7 @@ function later(kind: Flag["kind"], reason: string, longs: readonly string[]): Fl
 }
 
 export const RUN_FLAGS: readonly Flag[] = [
+  ...LIMIT_FLAGS,
   { long: "add-host", kind: "list", value: "host:ip", help: "Add a line to /etc/hosts" },
   { long: "annotation", kind: "list", value: "key=value", help: "Add an annotation" },
   {
@@ -26,26 +28,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Join only these streams to the container: stdin, stdout, stderr",
   },
   { long: "cidfile", kind: "text", value: "file", help: "Write the container's id to a file" },
-  {
-    long: "cpu-period",
-    kind: "integer",
-    value: "us",
-    help: "The period that --cpu-quota is for, in microseconds; 100000 unless it is said",
-  },
-  {
-    long: "cpu-quota",
-    kind: "integer",
-    value: "us",
-    help: "Limit CPU time in each period, in microseconds",
-  },
-  {
-    long: "cpu-shares",
-    short: "c",
-    kind: "integer",
-    value: "weight",
-    help: "Its part, where containers want more CPU time together than they may have; 1024 unless it is said",
-  },
-  { long: "cpus", kind: "text", value: "number", help: "Limit CPU time: 0.5 is half of one" },
   { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
   {
     long: "env",
@@ -74,13 +56,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Where its output is kept: k8s-file, none",
   },
   {
-    long: "memory",
-    short: "m",
-    kind: "text",
-    value: "size",
-    help: "Limit the program's memory: bytes, or with a unit: 64m, 1g",
-  },
-  {
     long: "mount",
     kind: "list",
     value: "mount",
@@ -89,12 +64,6 @@ export const RUN_FLAGS: readonly Flag[] = [
   { long: "name", kind: "text", value: "name", help: "Give the container a name" },
   { long: "network", kind: "text", value: "mode", default: "none", help: "Connect to a network: none" },
   { long: "net", kind: "text", help: "", hidden: true },
-  {
-    long: "pids-limit",
-    kind: "text",
-    value: "number",
-    help: "Limit the threads of its programs; -1 is no limit",
-  },
   { long: "platform", kind: "text", value: "os/arch", help: "Take this platform of the image" },
   {
     long: "pull",
