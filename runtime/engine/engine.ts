@@ -27,6 +27,7 @@ import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
 import { cpuLimitOf } from "./cpu-limit.ts";
 import { LocalImages } from "./images.ts";
+import { ioLimitsOf } from "./io-limits.ts";
 import type { IsolatedContainer } from "./isolated-container.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
 import { dropSpareKernel } from "./kernel-entry.ts";
@@ -195,6 +196,7 @@ export class Engine implements AsyncDisposable {
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
     cpuLimitOf(options.limits ?? {});
+    ioLimitsOf(options.limits ?? {});
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);

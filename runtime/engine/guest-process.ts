@@ -35,6 +35,7 @@ export interface GuestStart {
   memory?: StartMessage["memory"];
   memoryAccount?: StartMessage["memoryAccount"];
   openFiles?: StartMessage["openFiles"];
+  ioPage?: StartMessage["ioPage"];
   /** Of a program that may start some. */
   threads?: GuestThreads | undefined;
   log: StartMessage["log"];

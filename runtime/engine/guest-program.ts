@@ -1,6 +1,7 @@
 /** A program on its way into a container: what it takes of what all programs there share, from before it runs until its thread is gone. */
 
 import type { FilesSpec, StandardStreams, StartMessage } from "../core/kernel/spec.ts";
+import type { IoPage } from "../core/quota/io-page.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { type MemoryBudget, memoryLimit } from "../core/quota/memory-budget.ts";
 import type { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
@@ -16,6 +17,7 @@ import type { ThreadBudget } from "./thread-budget.ts";
 export interface ContainerShares {
   readonly memory: MemoryBudget;
   readonly openFiles: OpenFileLedger;
+  readonly io: IoPage;
   readonly threads: ThreadBudget;
   readonly kernel: KernelHost;
   /** This process runs more programs when these have ended: their threads may be used again. */
@@ -82,6 +84,7 @@ export class GuestProgram {
       memory: this.#memory,
       memoryAccount: this.#account.spec,
       openFiles: this.#openFiles.spec,
+      ioPage: this.#shares.io.buffer,
       threads: seat && this.#threadsFrom(seat),
       process: prepared.process,
       place: "client" in place ? place.place : { kind: "here", files: place },

@@ -4,6 +4,7 @@ import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import { IoPage } from "../core/quota/io-page.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
@@ -15,6 +16,7 @@ import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import type { GuestEnd, GuestProcess } from "./guest-process.ts";
 import { type ContainerShares, GuestProgram } from "./guest-program.ts";
+import { ioLimitsOf } from "./io-limits.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
 import { CLIENTS_MAX } from "./kernel-entry.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
@@ -96,6 +98,7 @@ export class LocalContainer implements Container {
     this.#shares = {
       memory,
       openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
+      io: IoPage.create(ioLimitsOf(parts.record.limits)),
       threads: new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX)),
       kernel: parts.kernel,
       // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
@@ -181,7 +184,8 @@ export class LocalContainer implements Container {
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
     const program = new GuestProgram(this.#shares, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
-    const spec = { ...files, memoryAccount: MemoryAccount.create(this.#shares.memory).spec };
+    const { memory, io } = this.#shares;
+    const spec = { ...files, memoryAccount: MemoryAccount.create(memory).spec, ioPage: io.buffer };
     let seat: Seat | undefined;
     try {
       this.#live = new LiveFiles(kernel, this.id, spec, this.#shares.memory, {
@@ -315,8 +319,13 @@ export class LocalContainer implements Container {
 
   async stats(): Promise<ContainerStats> {
     if (!this.#isRunning) throw notRunning(this.name);
-    const { usedBytes, peakBytes, limitBytes } = this.#shares.memory;
-    return { memory: { usedBytes, peakBytes, limitBytes }, cpu: this.#cpu?.stats };
+    const { memory, io } = this.#shares;
+    const { usedBytes, peakBytes, limitBytes } = memory;
+    return {
+      memory: { usedBytes, peakBytes, limitBytes },
+      cpu: this.#cpu?.stats,
+      io: { ...io.usage, limits: io.limits },
+    };
   }
 
   files(): Promise<ContainerFiles> {

@@ -5,6 +5,7 @@
 import type { Readable, Writable } from "node:stream";
 import type { ImageConfig } from "../core/image/config.ts";
 import type { ImageRecord } from "../core/image/record.ts";
+import type { IoLimits, IoUsage } from "../core/quota/io-page.ts";
 import type { TerminalSize } from "../core/terminal/control-block.ts";
 
 export interface EngineOptions {
@@ -60,7 +61,15 @@ export interface Limits {
   cpus?: number;
   /** In milliseconds, 1 to 1000: what isn't used in a period is lost with it. Default: 100. */
   cpuPeriodMs?: number;
-  /** Bytes and inodes that the writable layer may hold. */
+  /**
+   * Bytes a second that all its programs together may read from files and write to them, and operations a second; not of pipes, streams and
+   * devices. Who has done more waits. 0 and the default: no limit.
+   */
+  readBps?: number;
+  writeBps?: number;
+  readIops?: number;
+  writeIops?: number;
+  /** Bytes and inodes that the writable layer may hold; a target of a symbolic link of more than 60 bytes counts too. */
   diskBytesMax?: number;
   inodesMax?: number;
   /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
@@ -218,11 +227,15 @@ export interface Container {
   remove(options?: { force?: boolean }): Promise<void>;
 }
 
+export type { IoLimits, IoUsage };
+
 export interface ContainerStats {
   /** See `Limits.memoryBytesMax` for what counts. */
   memory: { usedBytes: number; peakBytes: number; limitBytes: number };
   /** Undefined without a limit on CPU time. As a cgroup's `cpu.stat`: periods in which something ran, those in which it had to wait, for how long. */
   cpu: { periodCount: number; throttledCount: number; throttledMs: number } | undefined;
+  /** Of files: what was read and written, what its writable layer holds, and how often it met a limit. */
+  io: IoUsage & { limits: IoLimits };
 }
 
 /** A record of the state database: what `ps`, `inspect` and `rm` see, also of containers of other processes. */

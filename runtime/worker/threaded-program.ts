@@ -71,6 +71,7 @@ class ThreadedProgram {
       random: fillRandom,
       threads: new AskedThreads(port),
       openPipe: () => openSharedPipe(connection),
+      ioPage: message.ioPage,
     });
   }
 

@@ -4,7 +4,7 @@ import type { Flag } from "./flag.ts";
 const DETACHED = "containers run in the foreground until there is a host process for detached ones";
 const NETWORK = "containers have no network yet";
 const CPU = "CPU time is limited by --cpus, and by nothing else yet";
-const DISK_RATE = "reading and writing isn't slowed down";
+const DISK_WEIGHT = "reading and writing has limits (--device-read-bps and its kin), and no weights";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
 const VOLUMES = "volumes are named one by one: -v NAME:/path";
@@ -39,6 +39,30 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Limit CPU time in each period, in microseconds",
   },
   { long: "cpus", kind: "text", value: "number", help: "Limit CPU time: 0.5 is half of one" },
+  {
+    long: "device-read-bps",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the bytes a second that are read from files: 10mb",
+  },
+  {
+    long: "device-read-iops",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the reads a second from files",
+  },
+  {
+    long: "device-write-bps",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the bytes a second that are written to files: 10mb",
+  },
+  {
+    long: "device-write-iops",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the writes a second to files",
+  },
   { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
   {
     long: "env",
@@ -104,6 +128,12 @@ export const RUN_FLAGS: readonly Flag[] = [
     kind: "switch",
     help: "Leave out the image's environment and the defaults (PATH, HOME, HOSTNAME, container)",
   },
+  {
+    long: "storage-opt",
+    kind: "list",
+    value: "option",
+    help: "Limit what its writable layer holds: size=1g, inodes=10000",
+  },
   { long: "stop-signal", kind: "text", value: "signal", help: "Signal that asks the container to end" },
   {
     long: "timeout",
@@ -166,14 +196,8 @@ export const RUN_FLAGS: readonly Flag[] = [
     "cpuset-cpus",
     "cpuset-mems",
   ]),
-  ...later("list", DISK_RATE, [
-    "blkio-weight-device",
-    "device-read-bps",
-    "device-read-iops",
-    "device-write-bps",
-    "device-write-iops",
-  ]),
-  ...later("text", DISK_RATE, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
+  ...later("list", DISK_WEIGHT, ["blkio-weight-device"]),
+  ...later("text", DISK_WEIGHT, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
   ...later("list", NETWORK, [
     "dns",
     "dns-option",
@@ -199,7 +223,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "device-cgroup-rule",
     "group-add",
     "security-opt",
-    "storage-opt",
     "sysctl",
     "ulimit",
   ]),

@@ -23,6 +23,14 @@ const DRIVERS_LATER = new Set([
 ]);
 /** A page of WebAssembly memory: less than that is none. */
 const MEMORY_BYTES_MIN = 65_536;
+/** Most runs have none of them. */
+const RESOURCE_FLAGS = [
+  "device-read-bps",
+  "device-read-iops",
+  "device-write-bps",
+  "device-write-iops",
+  "storage-opt",
+];
 const MS_PER_SECOND = 1000;
 /** Of Node's timers. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -75,6 +83,10 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     const { parseCpuLimit } = await import("./cpu-limit.ts");
     options.limits = { ...options.limits, ...parseCpuLimit(flags) };
   }
+  if (hasResources(flags)) {
+    const { parseResources } = await import("./resources.ts");
+    options.limits = { ...options.limits, ...parseResources(flags) };
+  }
   const timeout = flags.integer("timeout");
   if (timeout !== undefined) options.timeoutMs = toTimeoutMs(timeout);
   if (flags.has("volume") || flags.has("mount") || flags.has("tmpfs")) {
@@ -86,6 +98,17 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     options.addHosts = flags.list("add-host").map(parseAddHost);
   }
   return options;
+}
+
+/** Told once, by the process that runs it. */
+export async function runWarnings(flags: ParsedFlags): Promise<string[]> {
+  if (!hasResources(flags)) return [];
+  const { resourceWarnings } = await import("./resources.ts");
+  return resourceWarnings(flags);
+}
+
+function hasResources(flags: ParsedFlags): boolean {
+  return RESOURCE_FLAGS.some((flag) => flags.has(flag));
 }
 
 function readFiles(paths: readonly string[]): { name: string; text: string }[] {

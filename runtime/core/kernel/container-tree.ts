@@ -4,6 +4,7 @@ import { FileType } from "../../../shim/abi/filetype.ts";
 import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import { FilesMemory } from "../quota/files-memory.ts";
+import { IoPage } from "../quota/io-page.ts";
 import { MemoryAccount } from "../quota/memory-account.ts";
 import type { Credentials } from "../vfs/credentials.ts";
 import type { HeldFile, Tree } from "../vfs/dentry.ts";
@@ -147,6 +148,7 @@ export function assembleTree(
     inodesMax: spec.inodesMax,
   });
   add(root, spec.keep, spec.snapshot);
+  if (spec.ioPage !== undefined) root.space.reportTo(new IoPage(spec.ioPage));
   const table = new MountTable(root, { readOnly: spec.readOnly });
   volumes?.atEnd(() => table.unmountAll());
   const opened: FileSystem[] = [];

@@ -56,6 +56,8 @@ export interface FilesSpec {
   inodesMax: number;
   /** What of their contents is in memory is charged to it; undefined: to nobody. */
   memoryAccount?: AccountSpec | undefined;
+  /** Of `IoPage`: what the root file system holds is told there, which has the limits too. Undefined: to nobody. */
+  ioPage?: SharedArrayBuffer | undefined;
 }
 
 /** Where one of the three standard streams goes, seen from the worker. */
@@ -128,6 +130,8 @@ export interface StartMessage extends StandardStreams {
   memory?: WebAssembly.Memory | MemoryType | undefined;
   /** Undefined: nobody counts them. */
   openFiles?: OpenFileLedgerSpec | undefined;
+  /** Of `IoPage`; undefined: nobody counts. */
+  ioPage?: SharedArrayBuffer | undefined;
   /** What its linear memory is charged to. */
   memoryAccount?: AccountSpec | undefined;
   /** Undefined for a program that can't have threads. */
