@@ -17,6 +17,12 @@ const CHANGEABLE = [
   "cpuShares",
   "cpuTimeMs",
   "threadsMax",
+  "readBps",
+  "writeBps",
+  "readIops",
+  "writeIops",
+  "diskBytesMax",
+  "inodesMax",
 ] as const satisfies (keyof Limits)[];
 
 /** @returns what stops listening */

@@ -1,6 +1,7 @@
 /** What one container may use, what it uses, and how it is held to it: the part of a cgroup. */
 import { WpodError } from "../core/error.ts";
 import type { ContainerUsage } from "../core/quota/container-usage.ts";
+import { IoPage } from "../core/quota/io-page.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
 import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { Pressure } from "../core/quota/pressure.ts";
@@ -11,6 +12,7 @@ import { CpuMonitor } from "./cpu-monitor.ts";
 import { CpuUsage } from "./cpu-usage.ts";
 import type { GuestProcess } from "./guest-process.ts";
 import type { ContainerShares } from "./guest-program.ts";
+import { ioLimitsOf } from "./io-limits.ts";
 import { CLIENTS_MAX } from "./kernel-entry.ts";
 import type { KernelHost } from "./kernel-host.ts";
 import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
@@ -37,6 +39,7 @@ const US_PER_MS = 1000;
 export class ContainerQuota implements ContainerShares {
   readonly memory: MemoryBudget;
   readonly openFiles: OpenFileLedger;
+  readonly io: IoPage;
   readonly threads: ThreadBudget;
   readonly kernel: KernelHost;
   readonly hasMoreRuns: boolean;
@@ -50,6 +53,7 @@ export class ContainerQuota implements ContainerShares {
   #monitor: CpuMonitor | undefined;
   #timer: NodeJS.Timeout | undefined;
   #oomKillCount = 0;
+  #ioWaitedUs = 0;
   #isOver = false;
 
   constructor(parts: QuotaParts) {
@@ -59,6 +63,7 @@ export class ContainerQuota implements ContainerShares {
     this.#cpuLimits = cpuLimitsOf(limits);
     this.memory = MemoryBudget.create(memoryBytesMax, group.memory);
     this.openFiles = OpenFileLedger.create(OPEN_FILES_MAX, this.memory);
+    this.io = IoPage.create(ioLimitsOf(limits));
     this.threads = new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX));
     this.kernel = kernel;
     // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
@@ -102,6 +107,7 @@ export class ContainerQuota implements ContainerShares {
     const isAsleep = this.#programs().every((program) => program.activity() === "asleep");
     if (!isAsleep) {
       await this.#measure();
+      this.#sampleIo(LOOK_MS * US_PER_MS);
       this.page.write(this.#usage());
     }
     this.#watch();
@@ -115,8 +121,18 @@ export class ContainerQuota implements ContainerShares {
     // All of its threads wait at once.
     const waitedUs = Math.min(waitedMs, elapsedMs) * US_PER_MS;
     this.#pressure.cpu.sample(nowUs(), waitedUs, waitedUs);
+    this.#sampleIo(elapsedMs * US_PER_MS);
     this.page.write(this.#usage());
     if (this.cpu.totalMs >= this.#cpuLimits.timeMs) this.#parts.spent();
+  }
+
+  /** Threads that wait for their turn to read and write: all of them, where it has one. */
+  #sampleIo(elapsedUs: number): void {
+    const { waitedUs } = this.io.usage;
+    const someUs = Math.min(waitedUs - this.#ioWaitedUs, elapsedUs);
+    this.#ioWaitedUs = waitedUs;
+    const threadCount = this.#programs().reduce((sum, { threads }) => sum + threads.length, 0);
+    this.#pressure.io.sample(nowUs(), someUs, threadCount > 1 ? 0 : someUs);
   }
 
   /** One of its programs has ended for want of memory. */
@@ -138,6 +154,8 @@ export class ContainerQuota implements ContainerShares {
     const { cpus, periodMs, shares } = this.#cpuLimits;
     const bandwidth = this.#monitor?.stats ?? { periodCount: 0, throttledCount: 0, throttledMs: 0 };
     const { usedBytes, peakBytes, limitBytes, refusedCount } = this.memory;
+    const io = this.io.usage;
+    const { readBps, writeBps, readIops, writeIops, diskBytesMax, diskInodesMax } = this.io.limits;
     const now = nowUs();
     return {
       cpu: {
@@ -161,17 +179,24 @@ export class ContainerQuota implements ContainerShares {
         oomKillCount: this.#oomKillCount,
       },
       io: {
-        readBytes: 0,
-        writeBytes: 0,
-        readCount: 0,
-        writeCount: 0,
-        waitedUs: 0,
-        readBytesPerSecondMax: undefined,
-        writeBytesPerSecondMax: undefined,
-        readsPerSecondMax: undefined,
-        writesPerSecondMax: undefined,
+        readBytes: io.readBytes,
+        writeBytes: io.writeBytes,
+        readCount: io.readCount,
+        writeCount: io.writeCount,
+        waitedUs: io.waitedUs,
+        readBytesPerSecondMax: readBps || undefined,
+        writeBytesPerSecondMax: writeBps || undefined,
+        readsPerSecondMax: readIops || undefined,
+        writesPerSecondMax: writeIops || undefined,
       },
-      disk: { usedBytes: 0, limitBytes: undefined, inodes: 0, inodesMax: undefined },
+      disk: {
+        usedBytes: io.diskBytes,
+        limitBytes: diskBytesMax,
+        inodes: io.diskInodes,
+        inodesMax: diskInodesMax,
+        bytesHitCount: io.diskBytesHits,
+        inodesHitCount: io.diskInodesHits,
+      },
       pids: { current: 0, peak: 0, max: this.threads.countMax, limitHitCount: 0 },
       openFiles: { current: this.openFiles.count, max: OPEN_FILES_MAX },
       pressure: {
@@ -197,6 +222,7 @@ export class ContainerQuota implements ContainerShares {
     }
     this.#cpuLimits = cpu;
     this.memory.limitBytes = memoryBytesMax;
+    this.io.limits = ioLimitsOf(limits);
     this.threads.countMax = Math.min(threadsMax, CLIENTS_MAX);
     if (this.#monitor === undefined) this.#watch();
     else this.#monitor.update(cpu, cpu.shares);

@@ -40,6 +40,7 @@ export interface GuestStart {
   memory?: StartMessage["memory"];
   memoryAccount?: StartMessage["memoryAccount"];
   openFiles?: StartMessage["openFiles"];
+  ioPage?: StartMessage["ioPage"];
   /** Of a program that may start some. */
   threads?: GuestThreads | undefined;
   meter?: StartMessage["meter"];

@@ -1,6 +1,7 @@
 /** A program on its way into a container: what it takes of what all programs there share, from before it runs until its thread is gone. */
 
 import type { FilesSpec, StandardStreams, StartMessage } from "../core/kernel/spec.ts";
+import type { IoPage } from "../core/quota/io-page.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { type MemoryBudget, memoryLimit } from "../core/quota/memory-budget.ts";
 import type { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
@@ -17,6 +18,7 @@ import type { ThreadBudget } from "./thread-budget.ts";
 export interface ContainerShares {
   readonly memory: MemoryBudget;
   readonly openFiles: OpenFileLedger;
+  readonly io: IoPage;
   readonly threads: ThreadBudget;
   readonly cpu: CpuUsage;
   readonly kernel: KernelHost;
@@ -84,6 +86,7 @@ export class GuestProgram {
       memory: this.#memory,
       memoryAccount: this.#account.spec,
       openFiles: this.#openFiles.spec,
+      ioPage: this.#shares.io.buffer,
       threads: seat && this.#threadsFrom(seat),
       process: prepared.process,
       meter: prepared.meter,

@@ -171,7 +171,8 @@ export class LocalContainer implements Container {
     const program = new GuestProgram(this.#quota, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
     const memoryAccount = MemoryAccount.create(this.#quota.memory).spec;
-    const spec = { ...files, memoryAccount, usage: this.#quota.page.spec };
+    const { page, io } = this.#quota;
+    const spec = { ...files, memoryAccount, usage: page.spec, ioPage: io.buffer };
     let seat: Seat | undefined;
     try {
       this.#live = new LiveFiles(this.#quota.kernel, this.id, spec, this.#quota.memory, {

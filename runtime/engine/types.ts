@@ -74,7 +74,15 @@ export interface Limits {
   cpuShares?: number;
   /** CPU time of all its threads, altogether: who has used it is killed, exit 137. Default: no limit. */
   cpuTimeMs?: number;
-  /** Bytes and inodes that the writable layer may hold. */
+  /**
+   * Bytes a second that all its programs together may read from files and write to them, and operations a second; not of pipes, streams and
+   * devices. Who has done more waits. 0 and the default: no limit.
+   */
+  readBps?: number;
+  writeBps?: number;
+  readIops?: number;
+  writeIops?: number;
+  /** Bytes and inodes that the writable layer may hold; a target of a symbolic link of more than 60 bytes counts too. */
   diskBytesMax?: number;
   inodesMax?: number;
   /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
@@ -82,6 +90,8 @@ export interface Limits {
   /** Bytes of each stream that a result collects; what is over that is dropped. */
   outputBytesMax?: number;
 }
+
+export type { ContainerUsage };
 
 /** Of several containers together: `memoryBytesMax` has no default here. */
 export type GroupLimits = Pick<Limits, "cpus" | "cpuShares" | "memoryBytesMax">;

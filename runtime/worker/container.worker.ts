@@ -92,6 +92,7 @@ function start(message: StartMessage): void {
       connection?.view.useMemory(memory);
     },
     openFiles: message.openFiles && new OpenFileLedger(message.openFiles),
+    ioPage: message.ioPage,
     openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
   parentPort!.postMessage({ kind: "started", cpu: process.threadCpuUsage() });

@@ -77,6 +77,7 @@ class ThreadedProgram {
       attention,
       threads: new AskedThreads(port),
       openPipe: () => openSharedPipe(connection),
+      ioPage: message.ioPage,
     });
   }
 

@@ -35,4 +35,34 @@ export const LIMIT_FLAGS: readonly Flag[] = [
     value: "number",
     help: "Limit the threads of its programs; -1 is no limit",
   },
+  {
+    long: "device-read-bps",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the bytes a second that are read from files: 10mb",
+  },
+  {
+    long: "device-read-iops",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the reads a second from files",
+  },
+  {
+    long: "device-write-bps",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the bytes a second that are written to files: 10mb",
+  },
+  {
+    long: "device-write-iops",
+    kind: "list",
+    value: "[path:]rate",
+    help: "Limit the writes a second to files",
+  },
+  {
+    long: "storage-opt",
+    kind: "list",
+    value: "option",
+    help: "Limit what its writable layer holds: size=1g, inodes=10000",
+  },
 ];

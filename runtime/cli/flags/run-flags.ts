@@ -5,7 +5,7 @@ import { LIMIT_FLAGS } from "./limit-flags.ts";
 const DETACHED = "containers run in the foreground until there is a host process for detached ones";
 const NETWORK = "containers have no network yet";
 const CPU = "CPU time is limited by --cpus and --cpu-shares";
-const DISK_RATE = "reading and writing isn't slowed down";
+const DISK_WEIGHT = "reading and writing has limits (--device-read-bps and its kin), and no weights";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
 const VOLUMES = "volumes are named one by one: -v NAME:/path";
@@ -141,14 +141,8 @@ export const RUN_FLAGS: readonly Flag[] = [
     "cpuset-cpus",
     "cpuset-mems",
   ]),
-  ...later("list", DISK_RATE, [
-    "blkio-weight-device",
-    "device-read-bps",
-    "device-read-iops",
-    "device-write-bps",
-    "device-write-iops",
-  ]),
-  ...later("text", DISK_RATE, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
+  ...later("list", DISK_WEIGHT, ["blkio-weight-device"]),
+  ...later("text", DISK_WEIGHT, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
   ...later("list", NETWORK, [
     "dns",
     "dns-option",
@@ -174,7 +168,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "device-cgroup-rule",
     "group-add",
     "security-opt",
-    "storage-opt",
     "sysctl",
     "ulimit",
   ]),

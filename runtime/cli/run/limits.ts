@@ -6,6 +6,14 @@ import type { ParsedFlags } from "../flags/parsed-flags.ts";
 
 /** A page of WebAssembly memory: less than that is none. */
 const MEMORY_BYTES_MIN = 65_536;
+/** Most runs have none of them. */
+const RARE_FLAGS = [
+  "device-read-bps",
+  "device-read-iops",
+  "device-write-bps",
+  "device-write-iops",
+  "storage-opt",
+];
 const CPU_FLAGS = ["cpus", "cpu-quota", "cpu-period", "cpu-shares"];
 
 /** @throws WpodError USAGE */
@@ -19,7 +27,15 @@ export async function parseLimits(flags: ParsedFlags): Promise<Limits> {
     const { parseCpuLimit } = await import("./cpu-limit.ts");
     Object.assign(limits, parseCpuLimit(flags));
   }
+  if (hasRareLimits(flags)) {
+    const { parseResources } = await import("./resources.ts");
+    Object.assign(limits, parseResources(flags));
+  }
   return limits;
+}
+
+export function hasRareLimits(flags: ParsedFlags): boolean {
+  return RARE_FLAGS.some((flag) => flags.has(flag));
 }
 
 function memoryLimit(text: string): { memoryBytesMax?: number } {

@@ -8,7 +8,7 @@ import type { Context } from "../context.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 import { CIDFILE_ANNOTATION } from "./cidfile.ts";
 import { parseEnvironment, parsePairs } from "./environment.ts";
-import { parseLimits } from "./limits.ts";
+import { hasRareLimits, parseLimits } from "./limits.ts";
 
 /** Of docker and podman. */
 const DRIVERS_LATER = new Set([
@@ -78,6 +78,13 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     options.addHosts = flags.list("add-host").map(parseAddHost);
   }
   return options;
+}
+
+/** Told once, by the process that runs it. */
+export async function runWarnings(flags: ParsedFlags): Promise<string[]> {
+  if (!hasRareLimits(flags)) return [];
+  const { resourceWarnings } = await import("./resources.ts");
+  return resourceWarnings(flags);
 }
 
 function readFiles(paths: readonly string[]): { name: string; text: string }[] {

@@ -59,6 +59,8 @@ export interface FilesSpec {
   memoryAccount?: AccountSpec | undefined;
   /** What `/sys/fs/cgroup` tells; undefined: it isn't there. */
   usage?: UsagePageSpec | undefined;
+  /** Of `IoPage`: what the root file system holds is told there, which has the limits too. Undefined: to nobody. */
+  ioPage?: SharedArrayBuffer | undefined;
 }
 
 /** Where one of the three standard streams goes, seen from the worker. */
@@ -131,6 +133,8 @@ export interface StartMessage extends StandardStreams {
   memory?: WebAssembly.Memory | MemoryType | undefined;
   /** Undefined: nobody counts them. */
   openFiles?: OpenFileLedgerSpec | undefined;
+  /** Of `IoPage`; undefined: nobody counts. */
+  ioPage?: SharedArrayBuffer | undefined;
   /** What its linear memory is charged to. */
   memoryAccount?: AccountSpec | undefined;
   /** Undefined for a program that can't have threads. */

@@ -45,6 +45,9 @@ export interface DiskUsage {
   readonly limitBytes: number | undefined;
   readonly inodes: number;
   readonly inodesMax: number | undefined;
+  /** How often bytes didn't fit, and inodes. */
+  readonly bytesHitCount: number;
+  readonly inodesHitCount: number;
 }
 
 /** Its programs and their threads. */

@@ -30,7 +30,7 @@ const FIGURES = {
       "writesPerSecondMax",
     ] as const),
   ],
-  disk: ["usedBytes", "limitBytes", "inodes", "inodesMax"],
+  disk: ["usedBytes", "limitBytes", "inodes", "inodesMax", "bytesHitCount", "inodesHitCount"],
   pids: ["current", "peak", "max", "limitHitCount"],
   openFiles: ["current", "max"],
 } as const satisfies { [Part in keyof Omit<ContainerUsage, "pressure">]: Figures<ContainerUsage[Part]> };
@@ -41,7 +41,7 @@ const AVERAGES = ["avg10", "avg60", "avg300", "totalUs"] as const satisfies Figu
 
 const HEADER_BYTES = 8;
 /** Not counted here: what is done when a thread loads this is done at each start. */
-const FIGURE_COUNT = 59;
+const FIGURE_COUNT = 61;
 const COPY_BYTES = FIGURE_COUNT * Float64Array.BYTES_PER_ELEMENT;
 /** A write during each of so many reads during each of so many reads: then it is taken as it is. */
 const TRIES_MAX = 1000;

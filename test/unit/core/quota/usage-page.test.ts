@@ -54,7 +54,7 @@ test("before anybody has looked nothing is used, and nothing limited but memory"
   });
   expect(usage.memory.limitBytes).toBe(MIB);
   expect(usage.pids.max).toBeUndefined();
-  expect(usage.disk).toEqual({ usedBytes: 0, limitBytes: undefined, inodes: 0, inodesMax: undefined });
+  expect(usage.disk).toMatchObject({ usedBytes: 0, limitBytes: undefined, inodes: 0, inodesMax: undefined });
   expect(usage.pressure.io.full).toEqual({ avg10: 0, avg60: 0, avg300: 0, totalUs: 0 });
 });
 
