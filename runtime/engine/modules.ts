@@ -3,14 +3,17 @@ import { WpodError } from "../core/error.ts";
 import {
   explainCompileError,
   explainMemory,
+  explainProblem,
   explainProgram,
   type ProgramSource,
 } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
+import { makeInterruptible } from "../core/wasm/interruptible.ts";
 import { capMemory } from "../core/wasm/memory-cap.ts";
 import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
+import { MalformedError } from "../core/wasm/reader.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
 export interface Program {
@@ -87,14 +90,14 @@ export class Modules {
   }
 }
 
-/** Without a limit, and at `/`, the module stays as it is: nothing is rewritten that doesn't have to be. */
+/** Nothing is rewritten that doesn't have to be. */
 function prepare(
   bytes: Uint8Array,
   inspection: ModuleInspection,
   { memoryBytesMax, workdir }: Placement,
   source: ProgramSource,
 ): { prepared: Uint8Array; startsInWorkdir: boolean; memory: MemoryType | undefined } {
-  let prepared = bytes;
+  let prepared = interruptible(bytes, source);
   let startsInWorkdir = true;
   let memories: readonly MemoryType[] = inspection.memories;
   if (memoryBytesMax !== undefined) {
@@ -112,6 +115,17 @@ function prepare(
   // Two imported ones would be one: such a module is told what it lacks.
   const importedCount = inspection.memories.filter(({ imported }) => imported).length;
   return { prepared, startsInWorkdir, memory: importedCount === 1 ? memories[0] : undefined };
+}
+
+/** What isn't known may be what can't be interrupted. What V8 doesn't know either it explains itself, when it compiles it. */
+function interruptible(bytes: Uint8Array, source: ProgramSource): Uint8Array {
+  try {
+    return makeInterruptible(bytes);
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    if (!WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>)) return bytes;
+    throw explainProblem(error.problem, source.path);
+  }
 }
 
 function isThreadSpawn({ module, name, kind }: ModuleImport): boolean {
