@@ -4,15 +4,18 @@ import type { MeterExports } from "../core/kernel/spec.ts";
 import {
   explainCompileError,
   explainMemory,
+  explainProblem,
   explainProgram,
   type ProgramSource,
 } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
+import { makeInterruptible } from "../core/wasm/interruptible.ts";
 import { capMemory, type MalformedModule } from "../core/wasm/memory-cap.ts";
 import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { addMetering } from "../core/wasm/metering.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
+import { MalformedError } from "../core/wasm/reader.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
 export interface Program {
@@ -95,23 +98,23 @@ export class Modules {
 
 type PreparedModule = Pick<Compiled, "startsInWorkdir" | "memory" | "meter"> & { prepared: Uint8Array };
 
-/** Without a limit, and at `/`, the module stays as it is: nothing is rewritten that doesn't have to be. */
+/** Nothing is rewritten that doesn't have to be. */
 function prepare(
   bytes: Uint8Array,
   inspection: ModuleInspection,
   { memoryBytesMax, workdir, isMetered }: Placement,
   source: ProgramSource,
 ): PreparedModule {
-  let prepared = bytes;
+  let prepared = interruptible(bytes, source);
   let startsInWorkdir = true;
   let memories: readonly MemoryType[] = inspection.memories;
   if (memoryBytesMax !== undefined) {
     const capped = capMemory(prepared, memoryBytesMax);
     if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-    // Who asks before it grows may be allowed more while it runs. What it imports has to fit what it is given.
-    const watched = watchMemory(bytes, inspection.memories, true);
-    const asks = watched !== bytes && !inspection.memories.some(({ imported }) => imported);
-    prepared = asks ? watched : watchMemory(capped.bytes, inspection.memories, true);
+    // Who asks before it grows may be allowed more while it runs; but what it imports has to fit what it is given.
+    const isGiven = inspection.memories.some(({ imported }) => imported);
+    const watched = watchMemory(isGiven ? capped.bytes : prepared, inspection.memories, true);
+    prepared = isGiven || watched !== prepared ? watched : capped.bytes;
     memories = capped.memories;
   }
   // Behind the watch: a page that the working directory takes is not the program's wish.
@@ -139,6 +142,17 @@ function explainUnmetered({ problem }: MalformedModule, path: string): WpodError
     `${path} can't be held to a limit on CPU time: it ${problem.message}, at byte ${problem.offset}`,
     { hint: "run it without the limit, or with Node.js that may inspect its threads: --allow-inspector" },
   );
+}
+
+/** What isn't known may be what can't be interrupted. What V8 doesn't know either it explains itself, when it compiles it. */
+function interruptible(bytes: Uint8Array, source: ProgramSource): Uint8Array {
+  try {
+    return makeInterruptible(bytes);
+  } catch (error) {
+    if (!(error instanceof MalformedError)) throw error;
+    if (!WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>)) return bytes;
+    throw explainProblem(error.problem, source.path);
+  }
 }
 
 function isThreadSpawn({ module, name, kind }: ModuleImport): boolean {
