@@ -96,6 +96,7 @@ export class ContainerQuota implements ContainerShares {
       shares: this.#cpuLimits.shares,
       group: this.#parts.group.cpu,
       usage: this.cpu,
+      measure: () => this.#measure(),
       pauses: threadPauses(this.#parts.control),
       threads: () => this.#programs().flatMap(({ threads }) => threads),
       activities: () => this.#programs().map((program) => program.activity()),
@@ -113,8 +114,15 @@ export class ContainerQuota implements ContainerShares {
     this.#watch();
   }
 
-  #measure(): Promise<number> {
-    return this.cpu.measure(this.#programs().flatMap(({ threads }) => threads.map(({ worker }) => worker)));
+  /** What its threads have used, and the kernel for them. */
+  async #measure(): Promise<void> {
+    const threads = this.#programs().flatMap((program) => program.threads);
+    const clients = threads.map(({ client }) => client).filter((client) => client !== undefined);
+    const [workUs] = await Promise.all([
+      clients.length === 0 ? 0 : this.kernel.takeWork(clients),
+      this.cpu.measure(threads.map(({ worker }) => worker)),
+    ]);
+    this.cpu.charge(workUs);
   }
 
   #looked(elapsedMs: number, waitedMs: number): void {

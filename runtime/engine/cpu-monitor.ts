@@ -20,6 +20,8 @@ export interface CpuMonitorParts {
   /** What all containers of its group may use together. */
   readonly group: CpuGroup;
   readonly usage: CpuUsage;
+  /** Brings that up to date. */
+  readonly measure: () => Promise<void>;
   readonly pauses: ThreadPauses;
   /** Those that run now. */
   readonly threads: () => readonly RunningThread[];
@@ -91,8 +93,7 @@ export class CpuMonitor implements Disposable {
     const { usage, group, looked } = this.#parts;
     const threads = this.#parts.threads();
     const activities = this.#parts.activities();
-    if (activities.some((activity) => activity !== "asleep"))
-      await usage.measure(threads.map(({ worker }) => worker));
+    if (activities.some((activity) => activity !== "asleep")) await this.#parts.measure();
     if (this.#isOver) return;
     const nowMs = performance.now();
     const usedMs = usage.totalMs - this.#seenMs;

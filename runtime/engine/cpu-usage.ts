@@ -52,11 +52,9 @@ export class CpuUsage {
     this.#systemUs += us;
   }
 
-  /** Looks at these threads now. @returns milliseconds that were used since the last time */
-  async measure(workers: Iterable<Worker>): Promise<number> {
-    const beforeMs = this.totalMs;
-    await Promise.all([...workers].map((worker) => this.#look(worker)));
-    return this.totalMs - beforeMs;
+  /** Looks at these threads now. */
+  async measure(workers: readonly Worker[]): Promise<void> {
+    await Promise.all(workers.map((worker) => this.#look(worker)));
   }
 
   async #look(worker: Worker): Promise<void> {

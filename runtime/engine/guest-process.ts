@@ -89,6 +89,7 @@ export class GuestProcess {
   readonly #gone = Promise.withResolvers<void>();
   #worker: Worker | undefined;
   #meter: MeterControl | undefined;
+  #client: number | undefined;
   #threads: GuestThreads | undefined;
   #ending: Ending | undefined;
   #exit: ExitMessage | undefined;
@@ -142,7 +143,7 @@ export class GuestProcess {
   get threads(): RunningThread[] {
     if (this.#worker === undefined || this.#ending !== undefined) return [];
     const wanted = this.#wanted;
-    const first = { worker: this.#worker, meter: this.#meter, wanted };
+    const first = { worker: this.#worker, meter: this.#meter, client: this.#client, wanted };
     return [first, ...(this.#threads?.running.map((thread) => ({ ...thread, wanted })) ?? [])];
   }
 
@@ -183,6 +184,7 @@ export class GuestProcess {
     this.#hasLasting =
       files?.keep?.kind === "folder" || files?.mounts.some(({ kind }) => kind === "volume") === true;
     const { place } = parts;
+    this.#client = place.kind === "kernel" ? place.client : undefined;
     const arenas = place.kind === "kernel" ? (place.arenas as MessagePort | undefined) : undefined;
     worker.postMessage(message, [
       ...(files?.snapshot === undefined ? [] : buffersOf(files.snapshot)),
@@ -200,6 +202,7 @@ export class GuestProcess {
   /** Has it move its files, at the next instant at which it can; `moved` comes true when it has. */
   recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void {
     // They are written where they go.
+    this.#client = message.client;
     if (this.#worker !== undefined) this.#interrupt(this.#worker, message, [message.port], moved);
   }
 

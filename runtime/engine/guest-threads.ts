@@ -79,7 +79,7 @@ export class GuestThreads {
 
   /** Those that were started, the first one left out. */
   get running(): Omit<RunningThread, "wanted">[] {
-    return [...this.#threads];
+    return [...this.#threads].map(({ worker, meter, seat }) => ({ worker, meter, client: seat.client }));
   }
 
   /** @param start what the first thread was started with: the others get the same */

@@ -14,6 +14,8 @@ export interface RunningThread {
   readonly worker: Worker;
   /** Of a program that was rewritten, once it has begun. */
   readonly meter: MeterControl | undefined;
+  /** Of a program whose files are with the kernel. */
+  readonly client: number | undefined;
   /** An `Int32` that is looked at at the end of each call of the program's. */
   readonly wanted: Int32Array;
 }

@@ -35,7 +35,7 @@ describe.each([
     const waits = async (container: Container) => {
       for (;;) {
         const { cpu } = await container.stats();
-        if (cpu!.throttledCount >= 3 && cpu!.throttledUs >= 200) return;
+        if (cpu!.throttledCount >= 3 && cpu!.throttledUs >= 200_000) return;
         await setTimeout(5);
       }
     };

@@ -22,6 +22,7 @@ const KEPT_PARTS = 8;
 export class ClientView {
   /** One of 31: several clients may have the same, and then expire together. */
   readonly bit: number;
+  readonly client: number;
   readonly ring: PostRing;
   readonly #leased = new Set<MemoryLink>();
   readonly #written = new Set<MemoryNode>();
@@ -30,6 +31,7 @@ export class ClientView {
   #inodes = 0;
 
   constructor(client: number, ring: PostRing) {
+    this.client = client;
     this.bit = 1 << (client % 31);
     this.ring = ring;
   }
