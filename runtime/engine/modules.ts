@@ -16,6 +16,7 @@ import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { addMetering } from "../core/wasm/metering.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { MalformedError } from "../core/wasm/reader.ts";
+import { flagWaits } from "../core/wasm/wait-flag.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
 export interface Program {
@@ -105,7 +106,10 @@ function prepare(
   { memoryBytesMax, workdir, isMetered }: Placement,
   source: ProgramSource,
 ): PreparedModule {
-  let prepared = interruptible(bytes, source);
+  // Only in a shared memory a program can wait by itself; one that is metered waits in code that was added.
+  const mayWait = isMetered || inspection.memories.some(({ shared }) => shared);
+  if (mayWait && !isValid(bytes)) return { ...UNCHANGED, prepared: bytes };
+  let prepared = understood(bytes, source, () => makeInterruptible(bytes));
   let startsInWorkdir = true;
   let memories: readonly MemoryType[] = inspection.memories;
   if (memoryBytesMax !== undefined) {
@@ -126,10 +130,11 @@ function prepare(
   // The last: what was added is counted too.
   const metered = isMetered ? addMetering(prepared) : undefined;
   if (metered?.kind === "malformed") throw explainUnmetered(metered, source.path);
+  const whole = metered?.bytes ?? prepared;
   // Two imported ones would be one: such a module is told what it lacks.
   const importedCount = inspection.memories.filter(({ imported }) => imported).length;
   return {
-    prepared: metered?.bytes ?? prepared,
+    prepared: mayWait ? understood(whole, source, () => flagWaits(whole)) : whole,
     startsInWorkdir,
     memory: importedCount === 1 ? memories[0] : undefined,
     meter: metered && { memory: metered.memory, start: metered.start },
@@ -144,13 +149,20 @@ function explainUnmetered({ problem }: MalformedModule, path: string): WpodError
   );
 }
 
+/** V8 explains what is wrong, when it compiles it. */
+const UNCHANGED = { startsInWorkdir: true, memory: undefined, meter: undefined };
+
+function isValid(bytes: Uint8Array): boolean {
+  return WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>);
+}
+
 /** What isn't known may be what can't be interrupted. What V8 doesn't know either it explains itself, when it compiles it. */
-function interruptible(bytes: Uint8Array, source: ProgramSource): Uint8Array {
+function understood(bytes: Uint8Array, source: ProgramSource, rewrite: () => Uint8Array): Uint8Array {
   try {
-    return makeInterruptible(bytes);
+    return rewrite();
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    if (!WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>)) return bytes;
+    if (!isValid(bytes)) return bytes;
     throw explainProblem(error.problem, source.path);
   }
 }

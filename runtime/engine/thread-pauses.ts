@@ -4,6 +4,7 @@
  */
 import type { Worker } from "node:worker_threads";
 import { PAUSE } from "../core/kernel/kernel-messages.ts";
+import { Wanted } from "../core/kernel/spec.ts";
 import type { MeterControl } from "../core/wasm/meter-control.ts";
 import { callOf, ThreadInspector } from "./thread-inspector.ts";
 
@@ -31,37 +32,61 @@ export function threadPauses(control: CpuControl): ThreadPauses {
 
 class Interrupts implements ThreadPauses {
   #inspector: ThreadInspector | undefined;
+  readonly #wait = new Wait();
 
   async pause(threads: readonly RunningThread[], ms: number): Promise<void> {
     this.#inspector ??= ThreadInspector.share();
+    const startMs = performance.now();
     const expression = callOf(PAUSE, ms);
-    await Promise.all(threads.map(({ worker }) => this.#inspector?.evaluate(worker, expression)));
+    const answers = await Promise.all(
+      threads.map(({ worker }) => this.#inspector?.evaluate(worker, expression)),
+    );
+    // One that waits for something else waits for this behind it.
+    const leftMs = startMs + ms - performance.now();
+    if (answers.includes("later") && leftMs > 0) await this.#wait.until(leftMs);
   }
 
   [Symbol.dispose](): void {
+    this.#wait.end();
     this.#inspector?.[Symbol.dispose]();
     this.#inspector = undefined;
   }
 }
 
+/** A time-out that can be cut short. */
+class Wait {
+  #end: (() => void) | undefined;
+
+  async until(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#end = resolve;
+    const timer = setTimeout(resolve, ms);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  end(): void {
+    this.#end?.();
+  }
+}
+
 class MeterPauses implements ThreadPauses {
-  #over: (() => void) | undefined;
+  readonly #wait = new Wait();
 
   async pause(threads: readonly RunningThread[], ms: number): Promise<void> {
     for (const { meter, wanted } of threads) {
       meter?.pause();
       // A program that does little but calls comes to its own checks too rarely.
-      if (meter !== undefined) Atomics.store(wanted, 0, 1);
+      if (meter !== undefined) Atomics.or(wanted, 0, Wanted.pause);
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#over = resolve;
-    const timer = setTimeout(resolve, ms);
-    await promise;
-    clearTimeout(timer);
-    for (const { meter } of threads) meter?.resume();
+    await this.#wait.until(ms);
+    for (const { meter, wanted } of threads) {
+      if (meter !== undefined) Atomics.and(wanted, 0, ~Wanted.pause);
+      meter?.resume();
+    }
   }
 
   [Symbol.dispose](): void {
-    this.#over?.();
+    this.#wait.end();
   }
 }

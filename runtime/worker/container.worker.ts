@@ -5,6 +5,7 @@ import { runProgram } from "../../shim/preview1/program.ts";
 import type { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
+import { threadWaits } from "../core/ipc/thread-waits.ts";
 import { assembleTree, type ContainerTree, flushFiles, lastState } from "../core/kernel/container-tree.ts";
 import { AttentiveBell, HandOver } from "../core/kernel/hand-over.ts";
 import { openPreopens } from "../core/kernel/kernel.ts";
@@ -33,7 +34,7 @@ import { openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { keepCode } from "./keep-code.ts";
 import { Metered } from "./metered.ts";
-import { allowPauses, forgetPauses } from "./pause.ts";
+import { allowPauses, forgetPauses, watchWaits } from "./pause.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
 import { isThreaded, startThread } from "./threaded-program.ts";
@@ -103,7 +104,11 @@ function start(message: StartMessage): void {
     (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
     { kind: "exit", status: 0 },
     {
-      ...metered.parts,
+      startExport: metered.startExport,
+      instantiated(exports) {
+        watchWaits(exports);
+        metered.instantiated(exports);
+      },
       memory: message.memory && ownMemory(message.memory),
       memoryGuard:
         message.memoryAccount &&
@@ -193,7 +198,7 @@ function listen(
       },
     };
   });
-  (globalThis as Record<symbol, unknown>)[ATTEND] = () => attention.interrupt();
+  (globalThis as Record<symbol, unknown>)[ATTEND] = () => !threadWaits.isWaiting && attention.interrupt();
   return attention;
 }
 

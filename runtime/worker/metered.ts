@@ -1,7 +1,6 @@
 /** A program that counts its own work: the engine makes it wait by the memory that it exports, and between two calls. */
 import type { MessagePort } from "node:worker_threads";
 import type { Attention, FileExchange } from "../../shim/abi/system.ts";
-import type { ProgramParts } from "../../shim/preview1/program.ts";
 import { type StartMessage, Wanted } from "../core/kernel/spec.ts";
 import { MeterControl } from "../core/wasm/meter-control.ts";
 
@@ -16,19 +15,18 @@ export class Metered {
     this.#port = port;
   }
 
-  /** For `runProgram`. */
-  get parts(): Pick<ProgramParts, "instantiated" | "startExport"> {
-    const spec = this.#spec;
-    if (spec === undefined) return {};
-    return {
-      startExport: spec.start,
-      instantiated: (exports) => {
-        const { buffer } = exports[spec.memory] as WebAssembly.Memory;
-        const shared = buffer as unknown as SharedArrayBuffer;
-        this.#control = new MeterControl(shared);
-        this.#port.postMessage({ kind: "meter", buffer: shared });
-      },
-    };
+  /** See `ProgramParts`. */
+  get startExport(): string | undefined {
+    return this.#spec?.start;
+  }
+
+  /** Nothing of it has run yet. */
+  instantiated(exports: Readonly<Record<string, unknown>>): void {
+    if (this.#spec === undefined) return;
+    const { buffer } = exports[this.#spec.memory] as WebAssembly.Memory;
+    const shared = buffer as unknown as SharedArrayBuffer;
+    this.#control = new MeterControl(shared);
+    this.#port.postMessage({ kind: "meter", buffer: shared });
   }
 
   /** What a program attends to between two calls: waiting, and what it attends to without that. */

@@ -5,6 +5,7 @@ import { type ProgramResult, runProgram } from "../../shim/preview1/program.ts";
 import { SharedDescriptorTable } from "../../shim/shared-descriptor-table.ts";
 import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
+import { threadWaits } from "../core/ipc/thread-waits.ts";
 import { AttentiveBell } from "../core/kernel/hand-over.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
@@ -23,7 +24,7 @@ import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
 import { Metered } from "./metered.ts";
-import { allowPauses } from "./pause.ts";
+import { allowPauses, watchWaits } from "./pause.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 
 export type ThreadedMessage = StartMessage & {
@@ -98,7 +99,11 @@ class ThreadedProgram {
       (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
       thread === undefined ? { kind: "exit", status: 0 } : { kind: "returned" },
       {
-        ...this.#metered.parts,
+        startExport: this.#metered.startExport,
+        instantiated: (exports) => {
+          watchWaits(exports);
+          this.#metered.instantiated(exports);
+        },
         memory,
         memoryGuard: account && new MemoryGuard(new MemoryAccount(account)),
         thread,
@@ -125,7 +130,7 @@ class AskedThreads implements Threads {
     for (;;) {
       const number = Atomics.load(answer, 0);
       if (number !== 0) return number;
-      Atomics.wait(answer, 0, 0);
+      threadWaits.wait(answer, 0, 0);
     }
   }
 }

@@ -4,6 +4,8 @@
  * The order makes it safe: `seen = bell.now()`, look, `bell.wait(seen)`. What happens between the look and the wait
  * has changed the number, so the wait returns at once. One `Int32` slot; it counts rings and wraps.
  */
+import { threadWaits } from "./thread-waits.ts";
+
 export class Bell {
   readonly buffer: SharedArrayBuffer;
   readonly #slot: Int32Array<SharedArrayBuffer>;
@@ -24,7 +26,7 @@ export class Bell {
 
   /** Blocks until it has been rung since `seen`, at most this long. Only in a thread that may block. */
   wait(seen: number, timeoutMs = Infinity): void {
-    Atomics.wait(this.#slot, 0, seen, timeoutMs);
+    threadWaits.wait(this.#slot, 0, seen, timeoutMs);
   }
 
   /** The same for a thread with an event loop. */

@@ -19,6 +19,7 @@
 import { WpodError } from "../error.ts";
 import type { Gate } from "./gate.ts";
 import { POST_RING_BYTES, POST_RING_HEADER_BYTES, PostRing } from "./post-ring.ts";
+import { threadWaits } from "./thread-waits.ts";
 
 const STATE = 0;
 const OPERATION = 1;
@@ -85,7 +86,7 @@ export class Mailbox {
     Atomics.store(header, STATE, State.asked);
     gate.knock(client);
     while (Atomics.load(header, STATE) === State.asked) {
-      if (Atomics.wait(header, STATE, State.asked, this.#patienceMs) !== "timed-out") continue;
+      if (threadWaits.wait(header, STATE, State.asked, this.#patienceMs) !== "timed-out") continue;
       this.#isLost = true;
       throw lost();
     }

@@ -17,6 +17,7 @@
  */
 
 import { takeText } from "./text.ts";
+import { threadWaits } from "./thread-waits.ts";
 
 const UNIT_BYTES = 128;
 const UNIT_COUNT = 4096;
@@ -132,7 +133,7 @@ export class PostRing implements Posted {
   awaitRoom(knock: () => void): void {
     Atomics.store(this.#words, WAITING, 1);
     knock();
-    while (Atomics.load(this.#words, WAITING) === 1) Atomics.wait(this.#words, WAITING, 1);
+    while (Atomics.load(this.#words, WAITING) === 1) threadWaits.wait(this.#words, WAITING, 1);
   }
 
   /** Kernel's end: who waits for room has it. */

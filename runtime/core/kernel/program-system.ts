@@ -16,6 +16,7 @@ import type {
 } from "../../../shim/abi/system.ts";
 import { parseSignal } from "../container/signal.ts";
 import type { Bell } from "../ipc/bell.ts";
+import { threadWaits } from "../ipc/thread-waits.ts";
 import { IoPage } from "../quota/io-page.ts";
 import { IoMeter } from "./io-meter.ts";
 
@@ -122,7 +123,7 @@ class ProgramProcesses implements Processes {
 
   /** A program alone has a thread of the host for itself, and nobody to yield to. */
   yield(): void {
-    if (this.#yielding !== undefined) Atomics.wait(this.#yielding, 0, 0, YIELD_MS);
+    if (this.#yielding !== undefined) threadWaits.wait(this.#yielding, 0, 0, YIELD_MS);
   }
 
   exit(status: number): never {

@@ -5,6 +5,7 @@
  * Shared memory, as `Int32`s: 0 KiB that are charged, 1 held (1) by the thread that grows a memory of several threads,
  * 2 KiB that are cached.
  */
+import { threadWaits } from "../ipc/thread-waits.ts";
 import { KIB, MemoryBudget, type MemoryBudgetSpec } from "./memory-budget.ts";
 
 const CHARGED = 0;
@@ -72,7 +73,7 @@ export class MemoryAccount {
 
   /** Waits for the other threads of the program. */
   lock(): void {
-    while (Atomics.compareExchange(this.#cells, LOCK, 0, 1) !== 0) Atomics.wait(this.#cells, LOCK, 1);
+    while (Atomics.compareExchange(this.#cells, LOCK, 0, 1) !== 0) threadWaits.wait(this.#cells, LOCK, 1);
   }
 
   unlock(): void {

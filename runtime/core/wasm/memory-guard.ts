@@ -5,23 +5,12 @@
  */
 import { ProgramEnd } from "../kernel/program-system.ts";
 import type { MemoryAccount } from "../quota/memory-account.ts";
+import { hostFunction } from "./host-function.ts";
 import { PAGE_BYTES } from "./memory-type.ts";
 import { MEMORY_ASK_EXPORT, MEMORY_EXPORT, START_EXPORT } from "./memory-watch.ts";
 
 /** More than any memory has. */
 const PAGES_MAX = 2n ** 32n;
-
-/**
- * `(module (import "h" "ask" (func (param i64) (result i32))) (export "ask" (func 0)))`: a table takes only functions of
- * WebAssembly.
- */
-const BRIDGE = Uint8Array.from([
-  ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-  ...[1, 6, 1, 0x60, 1, 0x7e, 1, 0x7f],
-  ...[2, 9, 1, 1, 0x68, 3, 0x61, 0x73, 0x6b, 0, 0],
-  ...[7, 7, 1, 3, 0x61, 0x73, 0x6b, 0, 0],
-]);
-let bridge: WebAssembly.Module | undefined;
 
 export class MemoryGuard {
   readonly #account: MemoryAccount;
@@ -50,11 +39,10 @@ export class MemoryGuard {
     if (table instanceof WebAssembly.Table) {
       this.#memories = memories;
       this.#asks = true;
-      bridge ??= new WebAssembly.Module(BRIDGE);
-      const ask = (pages: bigint) => this.#ask(pages);
-      const h = Object.freeze({ __proto__: null, ask: Object.freeze(ask) });
-      const imports = Object.freeze({ __proto__: null, h });
-      table.set(0, new WebAssembly.Instance(bridge, imports).exports.ask);
+      table.set(
+        0,
+        hostFunction((pages) => this.#ask(pages)),
+      );
     } else {
       const memory = exports.memory ?? provided;
       this.#memories = memory instanceof WebAssembly.Memory ? [memory] : [];

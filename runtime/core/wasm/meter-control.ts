@@ -1,4 +1,5 @@
 /** The host's side of a metered module: pauses it, bounds it, and reads what it used, from any thread. */
+import { threadWaits } from "../ipc/thread-waits.ts";
 import { MeterOffset } from "./meter-memory.ts";
 
 const I32_BYTES = 4;
@@ -27,7 +28,7 @@ export class MeterControl {
   /** The guest's end, in the course of a call: where it would else come to a look of its own too late. */
   waitWhilePaused(): void {
     const slot = MeterOffset.pause / I32_BYTES;
-    while (Atomics.load(this.#words, slot) !== 0) Atomics.wait(this.#words, slot, 1);
+    while (Atomics.load(this.#words, slot) !== 0) threadWaits.wait(this.#words, slot, 1);
   }
 
   /** Used so far, as of the guest's last look. */
