@@ -5,7 +5,7 @@
  * A function with anything in it that isn't followed here (garbage collection, the older exceptions, references to types of the
  * module's own) has none.
  */
-import { Wanted, walkInstructions } from "./instructions.ts";
+import { walkInstructions } from "./instructions.ts";
 import type { ModuleEditor } from "./module-editor.ts";
 import { BinaryReader, MalformedError } from "./reader.ts";
 import { stackEffect, UNKNOWN_EFFECT } from "./stack-effects.ts";
@@ -64,11 +64,10 @@ export interface LoopPlan {
   readonly controls: readonly number[];
 }
 
-/** For the search whether there is a loop at all. */
-const LOOPS_ONLY = new Uint8Array(0x100);
-LOOPS_ONLY[Opcode.loop] = Wanted.always;
-
 const NO_TYPE = 0x40;
+/** Of numbers and vectors. */
+const FIRST_VALUE_TYPE = 0x7b;
+const LAST_VALUE_TYPE = 0x7f;
 /** Value types with a heap type behind their first byte. */
 export const REFERENCE_TYPES = [0x63, 0x64];
 
@@ -82,17 +81,20 @@ export function planLoops(
   code: BinaryReader,
   type: FunctionType,
 ): LoopPlan | undefined {
-  let hasLoop = false;
-  walkInstructions(
-    code.bytes,
-    code.offset,
-    code.end,
-    () => {
-      hasLoop = true;
-    },
-    LOOPS_ONLY,
-  );
-  return hasLoop ? new LoopFinder(editor, code, type).plan() : undefined;
+  return mayHaveLoop(code) ? new LoopFinder(editor, code, type).plan() : undefined;
+}
+
+/**
+ * Whether the bytes of `loop`, with no type or with that of a number, are anywhere: what isn't there needn't be looked for
+ * instruction by instruction, which takes a second of a thousand of a start.
+ */
+function mayHaveLoop({ bytes, offset, end }: BinaryReader): boolean {
+  const code = bytes.subarray(offset, end);
+  for (let at = code.indexOf(Opcode.loop); at >= 0; at = code.indexOf(Opcode.loop, at + 1)) {
+    const type = code[at + 1]!;
+    if (type === NO_TYPE || (type >= FIRST_VALUE_TYPE && type <= LAST_VALUE_TYPE)) return true;
+  }
+  return false;
 }
 
 /** A frame that is open: what is known of the operand stack in it. */

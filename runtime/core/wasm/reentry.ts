@@ -17,8 +17,10 @@ import { planLoops, REFERENCE_TYPES } from "./reentry-loops.ts";
 export interface ReentryOptions {
   /** Rounds between two re-entries, a power of two from 2 on, less one. */
   readonly mask: number;
-  /** Only functions of that size at least. */
+  /** Only functions of that size at least; */
   readonly functionBytesMin: number;
+  /** so many bytes of them, the largest first. */
+  readonly rewrittenBytesMax: number;
 }
 
 /** 1,024 rounds are enough for a call with a hundred parameters not to be noticed. */
@@ -36,13 +38,13 @@ const UNLIKELY = [1, 0];
  * @returns the same bytes where there is nothing to do, or something that can't be
  */
 export function addReentry(module: Uint8Array, options: Partial<ReentryOptions> = {}): Uint8Array {
-  const { mask = MASK, functionBytesMin = 0 } = options;
+  const { mask = MASK, functionBytesMin = 0, rewrittenBytesMax = Number.POSITIVE_INFINITY } = options;
   assert(
     mask >= 1 && mask <= MASK_MAX && Number.isInteger(Math.log2(mask + 1)),
     "a mask is a power of two, from 2 to 2^30, less one",
   );
   try {
-    return new Reentry(module, mask, functionBytesMin).apply();
+    return new Reentry(module, { mask, functionBytesMin, rewrittenBytesMax }).apply();
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
     return module;
@@ -63,15 +65,13 @@ interface Rewritten {
 class Reentry {
   readonly #module: Uint8Array;
   readonly #editor: ModuleEditor;
-  readonly #mask: number;
-  readonly #functionBytesMin: number;
+  readonly #options: ReentryOptions;
   readonly #types = new Map<string, number>();
 
-  constructor(module: Uint8Array, mask: number, functionBytesMin: number) {
+  constructor(module: Uint8Array, options: ReentryOptions) {
     this.#module = module;
     this.#editor = new ModuleEditor(module);
-    this.#mask = mask;
-    this.#functionBytesMin = functionBytesMin;
+    this.#options = options;
   }
 
   apply(): Uint8Array {
@@ -79,18 +79,24 @@ class Reentry {
     const firstFunction = counts.function - code.count;
     const { reader } = code;
     const codeStart = reader.offset;
-    const rewritten: Rewritten[] = [];
+    const starts = new Array<number>(code.count);
+    const bodies = new Array<BinaryReader>(code.count);
     for (let place = 0; place < code.count; place++) {
-      const start = reader.offset;
+      starts[place] = reader.offset;
       const sizeBytes = reader.u32();
-      const body = new BinaryReader(reader.bytes, reader.offset, reader.offset + sizeBytes);
+      bodies[place] = new BinaryReader(reader.bytes, reader.offset, reader.offset + sizeBytes);
       reader.skip(sizeBytes);
-      if (sizeBytes < this.#functionBytesMin) continue;
+    }
+    const sizeMin = smallestChosen(bodies.map(sizeOf), this.#options);
+    const rewritten: Rewritten[] = [];
+    for (const [place, body] of bodies.entries()) {
+      if (sizeOf(body) < sizeMin || sizeOf(body) > this.#options.rewrittenBytesMax) continue;
       const clone = counts.function + rewritten.length;
       if (clone >= COUNT_MAX) break;
-      const bodies = this.#rewrite(firstFunction + place, body, clone);
-      if (bodies !== undefined)
-        rewritten.push({ index: firstFunction + place, start, end: body.end, clone, ...bodies });
+      const { end } = body;
+      const written = this.#rewrite(firstFunction + place, body, clone);
+      if (written !== undefined)
+        rewritten.push({ index: firstFunction + place, start: starts[place]!, end, clone, ...written });
     }
     if (rewritten.length === 0) return this.#module;
 
@@ -113,7 +119,7 @@ class Reentry {
     const plan = planLoops(this.#editor, locals, type);
     if (plan === undefined) return undefined;
 
-    const parts = { variables, plan, body, codeOffset: locals.offset, mask: this.#mask, clone };
+    const parts = { variables, plan, body, codeOffset: locals.offset, mask: this.#options.mask, clone };
     const first = writeFirstBody(parts);
     const second = writeSecondBody(parts);
     if (first.bytes.length > FUNCTION_BYTES_MAX || second.bytes.length > FUNCTION_BYTES_MAX) return undefined;
@@ -146,6 +152,27 @@ class Reentry {
     pieces.push(this.#module.subarray(copied, end));
     return pieces;
   }
+}
+
+function sizeOf(body: BinaryReader): number {
+  return body.end - body.offset;
+}
+
+/** How large a function has to be, for the chosen ones together not to be too large. */
+function smallestChosen(
+  sizes: readonly number[],
+  { functionBytesMin, rewrittenBytesMax }: ReentryOptions,
+): number {
+  if (rewrittenBytesMax === Number.POSITIVE_INFINITY) return functionBytesMin;
+  let left = rewrittenBytesMax;
+  let smallest = Number.POSITIVE_INFINITY;
+  const candidates = sizes.filter((size) => size >= functionBytesMin && size <= rewrittenBytesMax);
+  for (const size of candidates.sort((a, b) => b - a)) {
+    left -= size;
+    if (left < 0) break;
+    smallest = size;
+  }
+  return smallest;
 }
 
 /**
