@@ -8,7 +8,9 @@ export const SMALL_CODE_BYTES_MAX = 512 * 1024;
 /** In a larger one a function of that size, as an interpreter's is; */
 export const LARGE_FUNCTION_BYTES_MIN = 8 * 1024;
 /** so many bytes of them at most, the largest first. */
-export const LARGE_FUNCTIONS_BYTES_MAX = 512 * 1024;
+export const LARGE_FUNCTIONS_BYTES_MAX = 256 * 1024;
+/** Of a large function, which takes long to compile, only a call that runs for some milliseconds is to be entered again. */
+const LARGE_FUNCTION_MASK = 16_383;
 
 /** @returns undefined: none */
 export function chooseReentry({
@@ -20,5 +22,9 @@ export function chooseReentry({
   const code = sections.find(({ id }) => id === SectionId.code);
   if (code === undefined) return undefined;
   if (code.end - code.content <= SMALL_CODE_BYTES_MAX) return {};
-  return { functionBytesMin: LARGE_FUNCTION_BYTES_MIN, rewrittenBytesMax: LARGE_FUNCTIONS_BYTES_MAX };
+  return {
+    mask: LARGE_FUNCTION_MASK,
+    functionBytesMin: LARGE_FUNCTION_BYTES_MIN,
+    rewrittenBytesMax: LARGE_FUNCTIONS_BYTES_MAX,
+  };
 }

@@ -79,24 +79,18 @@ class Reentry {
     const firstFunction = counts.function - code.count;
     const { reader } = code;
     const codeStart = reader.offset;
-    const starts = new Array<number>(code.count);
-    const bodies = new Array<BinaryReader>(code.count);
-    for (let place = 0; place < code.count; place++) {
-      starts[place] = reader.offset;
-      const sizeBytes = reader.u32();
-      bodies[place] = new BinaryReader(reader.bytes, reader.offset, reader.offset + sizeBytes);
-      reader.skip(sizeBytes);
-    }
-    const sizeMin = smallestChosen(bodies.map(sizeOf), this.#options);
+    const bodies = new Bodies(reader, code.count);
+    const sizeMin = smallestChosen(bodies, this.#options);
     const rewritten: Rewritten[] = [];
-    for (const [place, body] of bodies.entries()) {
-      if (sizeOf(body) < sizeMin || sizeOf(body) > this.#options.rewrittenBytesMax) continue;
+    for (let place = 0; place < bodies.count; place++) {
+      const sizeBytes = bodies.sizeBytes(place);
+      if (sizeBytes < sizeMin || sizeBytes > this.#options.rewrittenBytesMax) continue;
       const clone = counts.function + rewritten.length;
       if (clone >= COUNT_MAX) break;
-      const { end } = body;
-      const written = this.#rewrite(firstFunction + place, body, clone);
-      if (written !== undefined)
-        rewritten.push({ index: firstFunction + place, start: starts[place]!, end, clone, ...written });
+      const index = firstFunction + place;
+      const [start, end] = [bodies.start(place), bodies.end(place)];
+      const written = this.#rewrite(index, new BinaryReader(reader.bytes, end - sizeBytes, end), clone);
+      if (written !== undefined) rewritten.push({ index, start, end, clone, ...written });
     }
     if (rewritten.length === 0) return this.#module;
 
@@ -154,19 +148,48 @@ class Reentry {
   }
 }
 
-function sizeOf(body: BinaryReader): number {
-  return body.end - body.offset;
+/** Where each body of the code section stands: one array, since a large program has 100,000 of them. */
+class Bodies {
+  readonly count: number;
+  readonly #offsets: Uint32Array;
+
+  /** @param reader ends behind them */
+  constructor(reader: BinaryReader, count: number) {
+    this.count = count;
+    this.#offsets = new Uint32Array(3 * count);
+    for (let place = 0; place < count; place++) {
+      this.#offsets[3 * place] = reader.offset;
+      const sizeBytes = reader.u32();
+      this.#offsets[3 * place + 1] = reader.offset;
+      reader.skip(sizeBytes);
+      this.#offsets[3 * place + 2] = reader.offset;
+    }
+  }
+
+  /** Offset of the size in front of it. */
+  start(place: number): number {
+    return this.#offsets[3 * place]!;
+  }
+
+  end(place: number): number {
+    return this.#offsets[3 * place + 2]!;
+  }
+
+  sizeBytes(place: number): number {
+    return this.end(place) - this.#offsets[3 * place + 1]!;
+  }
 }
 
 /** How large a function has to be, for the chosen ones together not to be too large. */
-function smallestChosen(
-  sizes: readonly number[],
-  { functionBytesMin, rewrittenBytesMax }: ReentryOptions,
-): number {
+function smallestChosen(bodies: Bodies, { functionBytesMin, rewrittenBytesMax }: ReentryOptions): number {
   if (rewrittenBytesMax === Number.POSITIVE_INFINITY) return functionBytesMin;
+  const candidates: number[] = [];
+  for (let place = 0; place < bodies.count; place++) {
+    const sizeBytes = bodies.sizeBytes(place);
+    if (sizeBytes >= functionBytesMin && sizeBytes <= rewrittenBytesMax) candidates.push(sizeBytes);
+  }
   let left = rewrittenBytesMax;
   let smallest = Number.POSITIVE_INFINITY;
-  const candidates = sizes.filter((size) => size >= functionBytesMin && size <= rewrittenBytesMax);
   for (const size of candidates.sort((a, b) => b - a)) {
     left -= size;
     if (left < 0) break;
