@@ -27,6 +27,11 @@ export interface EngineOptions {
   cpuControl?: CpuControl;
   /** What all of its containers may use together. */
   limits?: GroupLimits;
+  /**
+   * Makes loops fast that run for long in one call of a program, by rewriting it. false: for a comparison, or where V8 is told to
+   * use its best compiler alone. Default: `$WPOD_REENTRY` ("on" or "off"), else true.
+   */
+  reentry?: boolean;
   /** Of containers whose options don't say. */
   isolation?: RunOptions["isolation"];
 }
