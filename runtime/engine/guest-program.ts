@@ -9,6 +9,7 @@ import type { MemoryType } from "../core/wasm/memory-type.ts";
 import { GuestProcess, type GuestStreams } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
+import { HEAP_BYTES_MAX, HEAP_BYTES_MIN } from "./limits.ts";
 import type { Prepared } from "./prepare.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
 
@@ -77,6 +78,7 @@ export class GuestProgram {
   start(place: Seat | FilesSpec): void {
     const { prepared, module, log, keepFiles } = this.#parts;
     const seat = "client" in place ? place : undefined;
+    const heapBytesMax = this.#heapBytesMax;
     this.guest.start({
       module,
       memory: this.#memory,
@@ -87,7 +89,8 @@ export class GuestProgram {
       place: "client" in place ? place.place : { kind: "here", files: place },
       log,
       keepFiles,
-      isReusable: this.#shares.hasMoreRuns,
+      heapBytesMax,
+      isReusable: this.#shares.hasMoreRuns && heapBytesMax === undefined,
     });
   }
 
@@ -96,6 +99,16 @@ export class GuestProgram {
     const streams = this.sharedStreams;
     if (streams === undefined) return undefined;
     const { kernel, threads: budget } = this.#shares;
-    return new GuestThreads({ kernel, seat, process: this.#parts.prepared.process, streams, budget });
+    const { process } = this.#parts.prepared;
+    return new GuestThreads({ kernel, seat, process, streams, budget, heapBytesMax: this.#heapBytesMax });
+  }
+
+  /** What it makes there isn't charged; all its threads together have no more than the limit on memory once again. */
+  get #heapBytesMax(): number | undefined {
+    const { makesObjects, threaded } = this.#parts.prepared;
+    if (!makesObjects) return undefined;
+    const { memory, threads } = this.#shares;
+    const shareBytes = memory.limitBytes / (threaded ? threads.countMax : 1);
+    return shareBytes >= HEAP_BYTES_MAX ? undefined : Math.max(shareBytes, HEAP_BYTES_MIN);
   }
 }

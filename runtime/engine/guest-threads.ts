@@ -30,6 +30,8 @@ export interface ThreadsParts {
   streams: StandardStreams;
   /** Of the container. */
   budget: ThreadBudget;
+  /** See `GuestStart`. */
+  heapBytesMax?: number | undefined;
 }
 
 interface Thread {
@@ -129,7 +131,7 @@ export class GuestThreads {
     const seat = kernel.seatThread(this.#parts.seat);
     let worker: Worker;
     try {
-      worker = this.#spare ?? startWorker();
+      worker = this.#spare ?? startWorker(this.#parts.heapBytesMax);
     } catch (error) {
       void leave(kernel, seat);
       throw error;
@@ -159,7 +161,7 @@ export class GuestThreads {
   #prestart(): void {
     if (this.#parts.budget.isFull) return;
     try {
-      const spare = startWorker();
+      const spare = startWorker(this.#parts.heapBytesMax);
       this.#spare = spare;
       // It failed before anybody needed it: who does starts another.
       spare.on("error", () => {});

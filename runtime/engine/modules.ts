@@ -2,13 +2,15 @@
 import { WpodError } from "../core/error.ts";
 import {
   explainCompileError,
+  explainInstance,
   explainMemory,
   explainProblem,
   explainProgram,
   type ProgramSource,
 } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
-import { makeInterruptible } from "../core/wasm/interruptible.ts";
+import { boundInstanceHeap } from "../core/wasm/instance-heap.ts";
+import { type Interruptible, makeInterruptible } from "../core/wasm/interruptible.ts";
 import { capMemory } from "../core/wasm/memory-cap.ts";
 import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
@@ -41,6 +43,8 @@ export interface Compiled {
   readonly memoryBytesMin: number;
   /** It may start threads. */
   readonly threaded: boolean;
+  /** It makes objects beside its memory, on the heap of its thread. */
+  readonly makesObjects: boolean;
 }
 
 /** Above this a module is compiled in the background: the event loop goes on. */
@@ -67,7 +71,7 @@ export class Modules {
     if (problem !== undefined || inspection.kind !== "module") {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
-    const { prepared, startsInWorkdir, memory } = prepare(bytes, inspection, placement, source);
+    const { prepared, startsInWorkdir, memory, makesObjects } = prepare(bytes, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
     const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
     const compiled: Compiled = {
@@ -76,6 +80,7 @@ export class Modules {
       memory,
       memoryBytesMin,
       threaded,
+      makesObjects,
     };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
@@ -96,8 +101,14 @@ function prepare(
   inspection: ModuleInspection,
   { memoryBytesMax, workdir }: Placement,
   source: ProgramSource,
-): { prepared: Uint8Array; startsInWorkdir: boolean; memory: MemoryType | undefined } {
-  let prepared = interruptible(bytes, source);
+): {
+  prepared: Uint8Array;
+  startsInWorkdir: boolean;
+  memory: MemoryType | undefined;
+  makesObjects: boolean;
+} {
+  const { bytes: confined, makesObjects } = confine(bytes, source);
+  let prepared = confined;
   let startsInWorkdir = true;
   let memories: readonly MemoryType[] = inspection.memories;
   if (memoryBytesMax !== undefined) {
@@ -114,16 +125,21 @@ function prepare(
   }
   // Two imported ones would be one: such a module is told what it lacks.
   const importedCount = inspection.memories.filter(({ imported }) => imported).length;
-  return { prepared, startsInWorkdir, memory: importedCount === 1 ? memories[0] : undefined };
+  const memory = importedCount === 1 ? memories[0] : undefined;
+  return { prepared, startsInWorkdir, memory, makesObjects };
 }
 
-/** What isn't known may be what can't be interrupted. What V8 doesn't know either it explains itself, when it compiles it. */
-function interruptible(bytes: Uint8Array, source: ProgramSource): Uint8Array {
+/** What isn't known may be what can't be confined. What V8 doesn't know either it explains itself, when it compiles it. */
+function confine(bytes: Uint8Array, source: ProgramSource): Interruptible {
   try {
-    return makeInterruptible(bytes);
+    const heap = boundInstanceHeap(bytes);
+    if (heap.kind === "refused") throw explainInstance(heap);
+    return makeInterruptible(heap.bytes);
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    if (!WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>)) return bytes;
+    if (!WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>)) {
+      return { bytes, makesObjects: false };
+    }
     throw explainProblem(error.problem, source.path);
   }
 }

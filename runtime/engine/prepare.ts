@@ -20,6 +20,7 @@ export interface Prepared {
   memoryBytesMin: number;
   /** It may start threads. */
   threaded: boolean;
+  makesObjects: Compiled["makesObjects"];
 }
 
 /** What is to run, as it was planned. */
@@ -77,7 +78,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
   const told =
     workdir === "/" || env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`];
   checkArgumentSpace(program.argv, told);
-  const { module, startsInWorkdir, memory, memoryBytesMin, threaded } = modules.compile(
+  const { module, startsInWorkdir, memory, memoryBytesMin, threaded, makesObjects } = modules.compile(
     { read: program.read, key: wish.key(program), source: wish.source(program) },
     { memoryBytesMax: wish.memoryBytesMax, workdir },
   );
@@ -91,6 +92,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
     memory,
     memoryBytesMin,
     threaded,
+    makesObjects,
     process: {
       argv: program.argv,
       env: told,

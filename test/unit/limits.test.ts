@@ -9,6 +9,8 @@ import { RECORD_BYTES_MAX } from "../../runtime/core/log/cri.ts";
 import { OPEN_FILE_BYTES } from "../../runtime/core/quota/open-file-ledger.ts";
 import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
+import { INSTANCE_HEAP_BYTES_MAX } from "../../runtime/core/wasm/instance-heap.ts";
+import { ARRAY_BYTES_MAX } from "../../runtime/core/wasm/interruptible.ts";
 import * as engine from "../../runtime/engine/limits.ts";
 
 test.each([
@@ -18,6 +20,7 @@ test.each([
   { of: "pipes and locks", limits: { PIPE_BYTES_MAX, PIPE_ATOMIC_BYTES_MAX, LOCKS_MAX } },
   { of: "terminals", limits: terminal },
   { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
+  { of: "objects", limits: { INSTANCE_HEAP_BYTES_MAX, ARRAY_BYTES_MAX } },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

@@ -23,7 +23,7 @@ import {
   unsigned,
   walkSections,
 } from "./reader.ts";
-import { type FunctionType, readTypes } from "./type-section.ts";
+import { type FunctionType, type ObjectType, readObjectTypes, readTypes } from "./type-section.ts";
 
 /** Value types by their byte. */
 export const ValueType = { i32: 0x7f, i64: 0x7e } as const;
@@ -99,6 +99,11 @@ export class ModuleEditor {
     this.#functionTypes ??= this.#readFunctionTypes();
     const typeIndex = this.#functionTypes[functionIndex - this.#importedCounts.function];
     return typeIndex === undefined ? undefined : this.#knownTypes()[typeIndex];
+  }
+
+  /** The module's structs and arrays, by index of their types. */
+  get objectTypes(): readonly (ObjectType | undefined)[] {
+    return readObjectTypes(this.#vector(SectionId.type));
   }
 
   /** @returns its index */
