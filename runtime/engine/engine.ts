@@ -1,6 +1,6 @@
 /** The engine: images and containers under one root, hosted by this process. What the command line and other programs call. */
 import { readFileSync, statSync } from "node:fs";
-import { basename, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import type { OpenFile } from "../../shim/abi/system.ts";
 import { etcFiles } from "../core/container/etc-files.ts";
 import { generateName, isValidName } from "../core/container/name.ts";
@@ -22,6 +22,7 @@ import { isRestricted } from "../node/host/permission-flags.ts";
 import { randomHex } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
+import { RewrittenModules } from "../node/store/rewritten-modules.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
@@ -77,7 +78,7 @@ export class Engine implements AsyncDisposable {
   readonly volumes: Volumes;
   readonly #records: LocalContainers;
   readonly #volumes: LocalVolumes;
-  readonly #modules = new Modules();
+  readonly #modules: Modules;
   readonly #running = new Set<LocalContainer>();
   readonly #hostKind: EngineRecord["hostKind"];
   readonly #placement: Placement;
@@ -93,6 +94,10 @@ export class Engine implements AsyncDisposable {
     this.#hostKind = options.hostKind ?? "library";
     this.#isolation = options.isolation;
     this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
+    const isRewritten = reentryOf(options.reentry ?? process.env.WPOD_REENTRY);
+    this.#modules = new Modules(
+      isRewritten ? new RewrittenModules(join(this.root, "rewritten"), VERSION) : undefined,
+    );
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
@@ -448,6 +453,13 @@ function placementOf(text: string | undefined): Placement {
   if (text === undefined || text === "" || text === "worker") return "worker";
   if (text === "kernel") return text;
   throw new WpodError("USAGE", `placement "${text}": it is "worker" or "kernel"`);
+}
+
+function reentryOf(wish: boolean | string | undefined): boolean {
+  if (typeof wish === "boolean") return wish;
+  if (wish === undefined || wish === "" || wish === "on") return true;
+  if (wish === "off") return false;
+  throw new WpodError("USAGE", `WPOD_REENTRY is "${wish}": it is "on" or "off"`);
 }
 
 /** Nothing is written yet that isn't in the snapshot. Of a volume that is empty: what it will get is still at its place. */

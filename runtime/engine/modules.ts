@@ -16,7 +16,11 @@ import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { MalformedError } from "../core/wasm/reader.ts";
+import { addReentry } from "../core/wasm/reentry.ts";
+import { chooseReentry } from "../core/wasm/reentry-choice.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
+
+import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
 
 export interface Program {
   /** Called only when the module isn't kept from an earlier run. */
@@ -55,6 +59,12 @@ const CACHED_COUNT_MAX = 16;
 export class Modules {
   /** Least recently used first. */
   readonly #cache = new Map<string, Compiled>();
+  readonly #rewritten: RewrittenModules | undefined;
+
+  /** @param rewritten where re-entry is added to modules, once for each; undefined: it isn't */
+  constructor(rewritten?: RewrittenModules) {
+    this.#rewritten = rewritten;
+  }
 
   /** @throws WpodError PROGRAM_*, IMAGE_PLATFORM, MEMORY_LIMIT */
   compile({ read, key, source }: Program, placement: Placement): Compiled {
@@ -71,7 +81,8 @@ export class Modules {
     if (problem !== undefined || inspection.kind !== "module") {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
-    const { prepared, startsInWorkdir, memory, makesObjects } = prepare(bytes, inspection, placement, source);
+    const fast = this.#addReentry(bytes, inspection);
+    const { prepared, startsInWorkdir, memory, makesObjects } = prepare(fast, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
     const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
     const compiled: Compiled = {
@@ -86,6 +97,12 @@ export class Modules {
     return compiled;
   }
 
+  #addReentry(bytes: Uint8Array, inspection: ModuleInspection): Uint8Array {
+    const choice = chooseReentry(inspection);
+    if (choice === undefined) return bytes;
+    return this.#rewritten?.get(bytes, "reentry", () => addReentry(bytes, choice)) ?? bytes;
+  }
+
   #keep(key: string, compiled: Compiled): void {
     this.#cache.delete(key);
     this.#cache.set(key, compiled);
@@ -95,7 +112,10 @@ export class Modules {
   }
 }
 
-/** Nothing is rewritten that doesn't have to be. */
+/**
+ * Nothing is rewritten that doesn't have to be.
+ * @param inspection of the module as it came
+ */
 function prepare(
   bytes: Uint8Array,
   inspection: ModuleInspection,

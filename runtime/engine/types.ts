@@ -17,6 +17,11 @@ export interface EngineOptions {
    * "kernel": in a thread that serves all programs, from the start. Default: `$WPOD_PLACEMENT`, else "worker".
    */
   placement?: Placement;
+  /**
+   * Makes loops fast that run for long in one call of a program, by rewriting it. false: for a comparison, or where V8 is told to
+   * use its best compiler alone. Default: `$WPOD_REENTRY` ("on" or "off"), else true.
+   */
+  reentry?: boolean;
   /** Of containers whose options don't say. */
   isolation?: RunOptions["isolation"];
 }

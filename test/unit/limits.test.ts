@@ -11,7 +11,12 @@ import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
 import { INSTANCE_HEAP_BYTES_MAX } from "../../runtime/core/wasm/instance-heap.ts";
 import { ARRAY_BYTES_MAX } from "../../runtime/core/wasm/interruptible.ts";
+import * as choice from "../../runtime/core/wasm/reentry-choice.ts";
 import * as engine from "../../runtime/engine/limits.ts";
+import {
+  REWRITTEN_FILES_MAX,
+  REWRITTEN_MODULE_BYTES_MAX,
+} from "../../runtime/node/store/rewritten-modules.ts";
 
 test.each([
   { of: "the engine", limits: engine },
@@ -21,6 +26,16 @@ test.each([
   { of: "terminals", limits: terminal },
   { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
   { of: "objects", limits: { INSTANCE_HEAP_BYTES_MAX, ARRAY_BYTES_MAX } },
+  {
+    of: "re-entry",
+    limits: {
+      SMALL_CODE_BYTES_MAX: choice.SMALL_CODE_BYTES_MAX,
+      LARGE_FUNCTION_BYTES_MIN: choice.LARGE_FUNCTION_BYTES_MIN,
+      LARGE_FUNCTIONS_BYTES_MAX: choice.LARGE_FUNCTIONS_BYTES_MAX,
+      REWRITTEN_MODULE_BYTES_MAX,
+      REWRITTEN_FILES_MAX,
+    },
+  },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

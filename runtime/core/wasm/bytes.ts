@@ -26,6 +26,11 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.#size);
   }
 
+  /** Of what was written. */
+  get size(): number {
+    return this.#size;
+  }
+
   write(piece: ArrayLike<number>): void {
     const { length } = piece;
     this.#reserve(length);

@@ -25,10 +25,7 @@ import { expectEnd } from "./import-section.ts";
 import { Wanted, walkInstructions } from "./instructions.ts";
 import type { MeterFunctions } from "./meter-functions.ts";
 import type { OwnReferences } from "./own-references.ts";
-import { BinaryReader, MalformedError, unsigned } from "./reader.ts";
-
-/** V8 takes no larger function. */
-const FUNCTION_BYTES_MAX = 7_654_321;
+import { BinaryReader, FUNCTION_BYTES_MAX, MalformedError, unsigned } from "./reader.ts";
 
 const LOOP = 0x03;
 /** A branch hint: how many bytes it has, and that the condition is likely false. */

@@ -49,10 +49,11 @@ export class ModuleEditor {
   readonly #sections: Section[] = [];
   readonly #byId = new Map<number, Section>();
   readonly #importedCounts = { function: 0, table: 0, memory: 0, global: 0, tag: 0 };
+  readonly #importedTypes: number[] = [];
   #functionTypes: number[] | undefined;
   #typesRead: readonly (FunctionType | undefined)[] | undefined;
   readonly #types: number[][] = [];
-  readonly #functions: { type: number; body: number[] }[] = [];
+  readonly #functions: { type: number; body: Uint8Array }[] = [];
   readonly #globals: number[][] = [];
   readonly #tables: number[][] = [];
   readonly #memories: number[][] = [];
@@ -72,8 +73,9 @@ export class ModuleEditor {
       this.#sections.push(section);
       if (section.id !== SectionId.custom) this.#byId.set(section.id, section);
       if (section.id !== SectionId.import) return;
-      walkImports(bytes, section, ({ kind }) => {
+      walkImports(bytes, section, ({ kind, typeStart, typeEnd }) => {
         this.#importedCounts[kind]++;
+        if (kind === "function") this.#importedTypes.push(new BinaryReader(bytes, typeStart, typeEnd).u32());
       });
     });
   }
@@ -96,9 +98,20 @@ export class ModuleEditor {
 
   /** The type of a function that the module defines; undefined for an imported one. */
   typeOf(functionIndex: number): FunctionType | undefined {
-    this.#functionTypes ??= this.#readFunctionTypes();
-    const typeIndex = this.#functionTypes[functionIndex - this.#importedCounts.function];
-    return typeIndex === undefined ? undefined : this.#knownTypes()[typeIndex];
+    const place = functionIndex - this.#importedCounts.function;
+    return place < 0 ? undefined : this.signature(functionIndex);
+  }
+
+  /** The type of a function, an imported one too; undefined for one that isn't there. */
+  signature(functionIndex: number): FunctionType | undefined {
+    this.#functionTypes ??= [...this.#importedTypes, ...this.#readFunctionTypes()];
+    const typeIndex = this.#functionTypes[functionIndex];
+    return typeIndex === undefined ? undefined : this.typeAt(typeIndex);
+  }
+
+  /** Undefined where there is none, or none of a function. */
+  typeAt(typeIndex: number): FunctionType | undefined {
+    return this.#knownTypes()[typeIndex];
   }
 
   /** The module's structs and arrays, by index of their types. */
@@ -110,9 +123,9 @@ export class ModuleEditor {
   addType(type: FunctionType): number {
     this.#types.push([
       FUNCTION_FORM,
-      type.params.length,
+      ...unsigned(type.params.length),
       ...type.params,
-      type.results.length,
+      ...unsigned(type.results.length),
       ...type.results,
     ]);
     return this.#knownTypes().length + this.#types.length - 1;
@@ -160,7 +173,12 @@ export class ModuleEditor {
     localType: ValueType = ValueType.i32,
   ): number {
     const declared = locals === 0 ? [0] : [1, ...unsigned(locals), localType];
-    this.#functions.push({ type, body: [...declared, ...code, END] });
+    return this.addBody(type, Uint8Array.from([...declared, ...code, END]));
+  }
+
+  /** @param body from the locals to the `end`, without its size in front */
+  addBody(type: number, body: Uint8Array): number {
+    this.#functions.push({ type, body });
     return (
       this.#importedCounts.function + this.#vector(SectionId.function).count + this.#functions.length - 1
     );
@@ -221,14 +239,14 @@ export class ModuleEditor {
 
   /** @throws MalformedError */
   finish(): Uint8Array {
-    const added = new Map<number, number[][]>([
+    const added = new Map<number, readonly ArrayLike<number>[]>([
       [SectionId.type, this.#types],
       [SectionId.function, this.#functions.map(({ type }) => unsigned(type))],
       [SectionId.table, this.#tables],
       [SectionId.memory, this.#memories],
       [SectionId.global, this.#globals],
       [SectionId.export, this.#exports],
-      [SectionId.code, this.#functions.map(({ body }) => [...unsigned(body.length), ...body])],
+      [SectionId.code, this.#functions.map(({ body }) => sized(body))],
     ]);
     const pieces: Uint8Array[] = [MODULE_HEADER];
     const finished = new Set<number>();
@@ -239,7 +257,7 @@ export class ModuleEditor {
       const elements = added.get(id) ?? [];
       const section = this.#byId.get(id);
       if (elements.length > 0 || (id === SectionId.code && this.#changesCode)) {
-        pieces.push(...this.#extended(id, elements));
+        for (const piece of this.#extended(id, elements)) pieces.push(piece);
       } else if (section !== undefined) {
         pieces.push(this.#bytes.subarray(section.start, section.end));
       }
@@ -259,7 +277,7 @@ export class ModuleEditor {
     return concatenate(pieces);
   }
 
-  #extended(id: number, elements: readonly number[][]): Uint8Array[] {
+  #extended(id: number, elements: readonly ArrayLike<number>[]): Uint8Array[] {
     const { count, reader } = this.#vector(id);
     const old =
       id === SectionId.code
@@ -271,7 +289,7 @@ export class ModuleEditor {
     const content = [
       Uint8Array.from(unsigned(count + elements.length)),
       ...old,
-      ...elements.map((element) => Uint8Array.from(element)),
+      ...elements.map((element) => (element instanceof Uint8Array ? element : Uint8Array.from(element))),
     ];
     const sizeBytes = content.reduce((sum, piece) => sum + piece.length, 0);
     return [Uint8Array.from([id, ...unsigned(sizeBytes)]), ...content];
@@ -354,4 +372,8 @@ export class ModuleEditor {
     this.#typesRead ??= readTypes(this.#vector(SectionId.type));
     return this.#typesRead;
   }
+}
+
+function sized(body: Uint8Array): Uint8Array {
+  return concatenate([Uint8Array.from(unsigned(body.length)), body]);
 }

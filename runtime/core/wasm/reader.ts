@@ -54,6 +54,8 @@ export const SECTION_ORDER = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
 
 /** V8 takes no more of anything. A small file could else say so much that the lists of it fill the host's memory. */
 export const COUNT_MAX = 1_000_000;
+/** V8 takes no larger function. */
+export const FUNCTION_BYTES_MAX = 7_654_321;
 /** V8 counts no custom sections. Real programs have some dozens. */
 const SECTION_COUNT_MAX = 10_000;
 

@@ -12,6 +12,7 @@
  * corrupt/                    layers that were found damaged
  * containers/<id>/            logs of containers, and what they wrote
  * volumes/<name>/             files of volumes
+ * rewritten/                  programs as they are run, of an earlier start; may be removed at any time
  * ```
  */
 import {
@@ -36,7 +37,8 @@ import { ImageStore } from "./images.ts";
 const LAYOUT_VERSION = "1";
 const FOLDERS = ["blobs/sha256", "layers/sha256", "tmp", "corrupt"];
 /** What may lie in a folder that another process is just making into a store. */
-const OWN_NAMES = /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt|containers|volumes)$/;
+const OWN_NAMES =
+  /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt|containers|volumes|rewritten)$/;
 
 /** The two files of a layer. */
 export interface LayerPaths {
