@@ -100,6 +100,13 @@ export function explainMemory(cap: Exclude<MemoryCap, { kind: "capped" }>, path:
   );
 }
 
+/** What a module is told that V8 would compile for minutes. */
+export function explainCostlyFunction(functionIndex: number): WpodError {
+  return new WpodError("PROGRAM_INVALID", `function ${functionIndex} of the module is too much to compile`, {
+    hint: "it is larger than any compiler makes one, or has too many variables for its blocks; split it, or optimise it when it is built",
+  });
+}
+
 /** What a module is told that begins with more than its thread's heap is for. */
 export function explainInstance({ neededBytes }: RefusedHeap): WpodError {
   return new WpodError(

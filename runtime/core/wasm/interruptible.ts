@@ -15,6 +15,8 @@
  */
 import { call, i32Const, i32LeU, localGet, select } from "./assembly.ts";
 import { ByteWriter } from "./bytes.ts";
+import { COMPILED_BYTES_MAX, CompileCost, FUNCTION_COST_MAX } from "./compile-cost.ts";
+import { explainCostlyFunction } from "./explain.ts";
 import { expectEnd } from "./import-section.ts";
 import { Wanted, walkInstructions } from "./instructions.ts";
 import { ModuleEditor, ValueType } from "./module-editor.ts";
@@ -79,7 +81,7 @@ export interface Interruptible {
 
 /**
  * @param bytes a module; never written to
- * @throws MalformedError
+ * @throws MalformedError; WpodError PROGRAM_INVALID for a function that would be compiled for long: there it can't be reached
  */
 export function makeInterruptible(bytes: Uint8Array): Interruptible {
   const editor = new ModuleEditor(bytes);
@@ -123,11 +125,16 @@ function findPlaces(editor: ModuleEditor): Place[] {
     const makesObject = opcode === THROW || (opcode >= FIRST_OBJECT && opcode <= LAST_OBJECT);
     places.push({ offset, makesObject, elementBytes });
   };
-  for (let left = count; left > 0; left--) {
+  const cost = new CompileCost(editor);
+  const first = editor.counts.function - count;
+  for (let place = 0; place < count; place++) {
     const sizeBytes = reader.u32();
     const body = new BinaryReader(bytes, reader.offset, reader.offset + sizeBytes);
     reader.skip(sizeBytes);
-    body.skipLocals();
+    const localCount = body.skipLocals();
+    if (sizeBytes > COMPILED_BYTES_MAX || cost.of(first + place, body, localCount) > FUNCTION_COST_MAX) {
+      throw explainCostlyFunction(first + place);
+    }
     walkInstructions(bytes, body.offset, body.end, visit, WANTED);
   }
   expectEnd(reader, "code");

@@ -114,6 +114,16 @@ export class ModuleEditor {
     return this.#knownTypes()[typeIndex];
   }
 
+  /** The most parameters, and results, that any type of a function has. */
+  get aritiesMax(): { readonly params: number; readonly results: number } {
+    const most = { params: 0, results: 0 };
+    for (const type of this.#knownTypes()) {
+      most.params = Math.max(most.params, type?.params.length ?? 0);
+      most.results = Math.max(most.results, type?.results.length ?? 0);
+    }
+    return most;
+  }
+
   /** The module's structs and arrays, by index of their types. */
   get objectTypes(): readonly (ObjectType | undefined)[] {
     return readObjectTypes(this.#vector(SectionId.type));
