@@ -16,7 +16,7 @@ export type Ending =
   | { kind: "timeout" }
   /** It had used all the CPU time that it may. */
   | { kind: "cpu-time" }
-  /** What the runtime keeps for it (files, descriptors, what is on its way) was more than a worker's heap holds. */
+  /** Its own objects, and what the runtime keeps for it (files, descriptors, what is on its way), were more than its thread's heap holds. */
   | { kind: "heap" };
 
 export function exitState(ending: Ending, memoryRefused: boolean): ExitState {
@@ -62,6 +62,10 @@ function plainExitState(ending: Ending): ExitState {
       // The first line: what follows is where in wpod it was.
       return { exitCode: RUNTIME_FAILED, oomKilled: false, reason: ending.message.split("\n", 1)[0]! };
     case "heap":
-      return { exitCode: KILLED, oomKilled: true, reason: "out of memory for its files and descriptors" };
+      return {
+        exitCode: KILLED,
+        oomKilled: true,
+        reason: "out of memory for its objects, files and descriptors",
+      };
   }
 }

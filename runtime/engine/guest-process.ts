@@ -46,6 +46,8 @@ export interface GuestStart {
   meter?: StartMessage["meter"];
   log: StartMessage["log"];
   keepFiles: boolean;
+  /** Of each of its threads, where it isn't as much as any has. */
+  heapBytesMax?: number | undefined;
   /** Its thread may take another program after it: a process of many runs wants that. */
   isReusable?: boolean;
 }
@@ -155,8 +157,8 @@ export class GuestProcess {
   }
 
   start(parts: GuestStart): void {
-    const { threads, ...plain } = parts;
-    const worker = takeWorker();
+    const { threads, heapBytesMax, ...plain } = parts;
+    const worker = takeWorker(heapBytesMax);
     this.#worker = worker;
     this.#threads = threads;
     worker.on("message", (message: WorkerMessage) => this.#hear(message, worker));

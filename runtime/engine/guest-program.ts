@@ -11,6 +11,7 @@ import type { CpuUsage } from "./cpu-usage.ts";
 import { GuestProcess, type GuestStreams } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
+import { HEAP_BYTES_MAX, HEAP_BYTES_MIN } from "./limits.ts";
 import type { Prepared } from "./prepare.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
 
@@ -81,6 +82,7 @@ export class GuestProgram {
   start(place: Seat | FilesSpec): void {
     const { prepared, module, log, keepFiles } = this.#parts;
     const seat = "client" in place ? place : undefined;
+    const heapBytesMax = this.#heapBytesMax;
     this.guest.start({
       module,
       memory: this.#memory,
@@ -93,7 +95,8 @@ export class GuestProgram {
       place: "client" in place ? place.place : { kind: "here", files: place },
       log,
       keepFiles,
-      isReusable: this.#shares.hasMoreRuns,
+      heapBytesMax,
+      isReusable: this.#shares.hasMoreRuns && heapBytesMax === undefined,
     });
   }
 
@@ -102,6 +105,24 @@ export class GuestProgram {
     const streams = this.sharedStreams;
     if (streams === undefined) return undefined;
     const { kernel, threads: budget, cpu } = this.#shares;
-    return new GuestThreads({ kernel, seat, process: this.#parts.prepared.process, streams, budget, cpu });
+    const { process } = this.#parts.prepared;
+    return new GuestThreads({
+      kernel,
+      seat,
+      process,
+      streams,
+      budget,
+      cpu,
+      heapBytesMax: this.#heapBytesMax,
+    });
+  }
+
+  /** What it makes there isn't charged; all its threads together have no more than the limit on memory once again. */
+  get #heapBytesMax(): number | undefined {
+    const { makesObjects, threaded } = this.#parts.prepared;
+    if (!makesObjects) return undefined;
+    const { memory, threads } = this.#shares;
+    const shareBytes = memory.limitBytes / (threaded ? threads.countMax : 1);
+    return shareBytes >= HEAP_BYTES_MAX ? undefined : Math.max(shareBytes, HEAP_BYTES_MIN);
   }
 }

@@ -35,6 +35,8 @@ export interface ThreadsParts {
   /** Of the container. */
   budget: ThreadBudget;
   cpu: CpuUsage;
+  /** See `GuestStart`. */
+  heapBytesMax?: number | undefined;
 }
 
 interface Thread {
@@ -135,7 +137,7 @@ export class GuestThreads {
     const seat = kernel.seatThread(this.#parts.seat);
     let worker: Worker;
     try {
-      worker = this.#spare ?? startWorker();
+      worker = this.#spare ?? startWorker(this.#parts.heapBytesMax);
     } catch (error) {
       void leave(kernel, seat);
       throw error;
@@ -167,7 +169,7 @@ export class GuestThreads {
   #prestart(): void {
     if (this.#parts.budget.isFull) return;
     try {
-      const spare = startWorker();
+      const spare = startWorker(this.#parts.heapBytesMax);
       this.#spare = spare;
       // It failed before anybody needed it: who does starts another.
       spare.on("error", () => {});

@@ -6,6 +6,10 @@ export const COLLECT_BYTES_MAX = 16 * 1024 * 1024;
 /** What a container may have of memory when nobody says: its programs' together, and what of its files is in memory. */
 export const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 
+/** What one thread of a program has for objects beside its memory; less under a smaller limit, but no less than the second. */
+export const HEAP_BYTES_MAX = 1536 * 1024 * 1024;
+export const HEAP_BYTES_MIN = 32 * 1024 * 1024;
+
 /** What a container's writable layer may hold. */
 export const DISK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 export const INODES_MAX = 1_000_000;

@@ -1,27 +1,13 @@
 /** From the bytes of a program to a compiled module, once for each program, memory limit and working directory. */
 import { WpodError } from "../core/error.ts";
-import type { MeterExports } from "../core/kernel/spec.ts";
-import {
-  explainCompileError,
-  explainMemory,
-  explainProblem,
-  explainProgram,
-  type ProgramSource,
-} from "../core/wasm/explain.ts";
+import { explainCompileError, explainProgram, type ProgramSource } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
-import { makeInterruptible } from "../core/wasm/interruptible.ts";
-import { capMemory, type MalformedModule } from "../core/wasm/memory-cap.ts";
-import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
-import { watchMemory } from "../core/wasm/memory-watch.ts";
-import { addMetering } from "../core/wasm/metering.ts";
-import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
-import { MalformedError } from "../core/wasm/reader.ts";
+import { minimumBytes } from "../core/wasm/memory-type.ts";
+import type { ModuleImport, ModuleInspection } from "../core/wasm/module-inspection.ts";
 import { addReentry } from "../core/wasm/reentry.ts";
 import { chooseReentry } from "../core/wasm/reentry-choice.ts";
-import { flagWaits } from "../core/wasm/wait-flag.ts";
-import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
-
 import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
+import { type Placement, type PreparedModule, prepareModule } from "./prepare-module.ts";
 
 export interface Program {
   /** Called only when the module isn't kept from an earlier run. */
@@ -31,27 +17,12 @@ export interface Program {
   readonly source: ProgramSource;
 }
 
-/** What a container does to the programs that it runs. */
-export interface Placement {
-  readonly memoryBytesMax: number | undefined;
-  /** Absolute. */
-  readonly workdir: string;
-  /** They count their work, so that they can be made to wait. */
-  readonly isMetered: boolean;
-}
-
-export interface Compiled {
+export interface Compiled extends Omit<PreparedModule, "bytes"> {
   readonly module: WebAssembly.Module | Promise<WebAssembly.Module>;
-  /** It starts where it was told to. */
-  readonly startsInWorkdir: boolean;
-  /** What it imports as its memory, as far as that may grow. */
-  readonly memory: MemoryType | undefined;
   /** Of all its memories, as it starts. */
   readonly memoryBytesMin: number;
   /** It may start threads. */
   readonly threaded: boolean;
-  /** Of one that counts its work. */
-  readonly meter: MeterExports | undefined;
 }
 
 /** Above this a module is compiled in the background: the event loop goes on. */
@@ -84,16 +55,15 @@ export class Modules {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
     const fast = this.#addReentry(bytes, inspection);
-    const { prepared, startsInWorkdir, memory, meter } = prepare(fast, inspection, placement, source);
+    const { bytes: prepared, memory, ...told } = prepareModule(fast, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
     const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
     const compiled: Compiled = {
+      ...told,
       module: compile(prepared, source),
-      startsInWorkdir,
       memory,
       memoryBytesMin,
       threaded,
-      meter,
     };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
@@ -111,79 +81,6 @@ export class Modules {
     if (compiled.module instanceof Promise) compiled.module.catch(() => this.#cache.delete(key));
     const [oldest] = this.#cache.keys();
     if (this.#cache.size > CACHED_COUNT_MAX && oldest !== undefined) this.#cache.delete(oldest);
-  }
-}
-
-type PreparedModule = Pick<Compiled, "startsInWorkdir" | "memory" | "meter"> & { prepared: Uint8Array };
-
-/**
- * Nothing is rewritten that doesn't have to be.
- * @param inspection of the module as it came
- */
-function prepare(
-  bytes: Uint8Array,
-  inspection: ModuleInspection,
-  { memoryBytesMax, workdir, isMetered }: Placement,
-  source: ProgramSource,
-): PreparedModule {
-  // Only in a shared memory a program can wait by itself; one that is metered waits in code that was added.
-  const mayWait = isMetered || inspection.memories.some(({ shared }) => shared);
-  if (mayWait && !isValid(bytes)) return { ...UNCHANGED, prepared: bytes };
-  let prepared = understood(bytes, source, () => makeInterruptible(bytes));
-  let startsInWorkdir = true;
-  let memories: readonly MemoryType[] = inspection.memories;
-  if (memoryBytesMax !== undefined) {
-    const capped = capMemory(prepared, memoryBytesMax);
-    if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-    // Who asks before it grows may be allowed more while it runs; but what it imports has to fit what it is given.
-    const isGiven = inspection.memories.some(({ imported }) => imported);
-    const watched = watchMemory(isGiven ? capped.bytes : prepared, inspection.memories, true);
-    prepared = isGiven || watched !== prepared ? watched : capped.bytes;
-    memories = capped.memories;
-  }
-  // Behind the watch: a page that the working directory takes is not the program's wish.
-  if (workdir !== "/") {
-    const entered = enterWorkingDirectory(prepared, inspectModule(prepared), workdir);
-    prepared = entered.bytes;
-    startsInWorkdir = relativePathsWork(entered.support);
-  }
-  // The last: what was added is counted too.
-  const metered = isMetered ? addMetering(prepared) : undefined;
-  if (metered?.kind === "malformed") throw explainUnmetered(metered, source.path);
-  const whole = metered?.bytes ?? prepared;
-  // Two imported ones would be one: such a module is told what it lacks.
-  const importedCount = inspection.memories.filter(({ imported }) => imported).length;
-  return {
-    prepared: mayWait ? understood(whole, source, () => flagWaits(whole)) : whole,
-    startsInWorkdir,
-    memory: importedCount === 1 ? memories[0] : undefined,
-    meter: metered && { memory: metered.memory, start: metered.start },
-  };
-}
-
-function explainUnmetered({ problem }: MalformedModule, path: string): WpodError {
-  return new WpodError(
-    "PROGRAM_INVALID",
-    `${path} can't be held to a limit on CPU time: it ${problem.message}, at byte ${problem.offset}`,
-    { hint: "run it without the limit, or with Node.js that may inspect its threads: --allow-inspector" },
-  );
-}
-
-/** V8 explains what is wrong, when it compiles it. */
-const UNCHANGED = { startsInWorkdir: true, memory: undefined, meter: undefined };
-
-function isValid(bytes: Uint8Array): boolean {
-  return WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>);
-}
-
-/** What isn't known may be what can't be interrupted. What V8 doesn't know either it explains itself, when it compiles it. */
-function understood(bytes: Uint8Array, source: ProgramSource, rewrite: () => Uint8Array): Uint8Array {
-  try {
-    return rewrite();
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    if (!isValid(bytes)) return bytes;
-    throw explainProblem(error.problem, source.path);
   }
 }
 

@@ -22,6 +22,7 @@ export interface Prepared {
   threaded: boolean;
   /** It counts its own work. */
   meter: Compiled["meter"];
+  makesObjects: Compiled["makesObjects"];
 }
 
 /** What is to run, as it was planned. */

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { WorkerMessage } from "../core/kernel/spec.ts";
 import { inheritedPermissionFlags } from "../node/host/permission-flags.ts";
 import { cacheEnvironment } from "./cache-environment.ts";
+import { HEAP_BYTES_MAX } from "./limits.ts";
 
 const ENTRY = new URL("../worker/container.worker.ts", import.meta.url);
 
@@ -20,18 +21,18 @@ const END_AGAIN_MS = 20;
 /** How long a thread has to forget its program. It takes some milliseconds. */
 const REST_WAIT_MS = 2000;
 
-/**
- * Bounds of the worker's own JavaScript: the shim's objects, not the guest's memory. From 2 GiB on V8 begins with a larger heap:
- * an idle worker then takes 2 MB more.
- */
-const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 1536, stackSizeMb: 16 };
+/** From a heap of 2 GiB on V8 begins with a larger one: an idle worker then takes 2 MB more. */
+const STACK_MB = 16;
+const MIB = 1024 * 1024;
 
 /** Starts a worker now; the next `takeWorker` gets it. Worth calling as the first statement of a process. */
 export function prestartWorker(): void {
   shared[SPARE] ??= startWorker();
 }
 
-export function takeWorker(): Worker {
+/** @param heapBytesMax less than all workers have: then it is a new one */
+export function takeWorker(heapBytesMax = HEAP_BYTES_MAX): Worker {
+  if (heapBytesMax < HEAP_BYTES_MAX) return startWorker(heapBytesMax);
   const idle = idleWorkers().shift();
   if (idle !== undefined) return idle.take();
   const worker = shared[SPARE] ?? startWorker();
@@ -126,14 +127,15 @@ function idleWorkers(): IdleWorker[] {
 }
 
 /** One more, for a program that has others already. */
-export function startWorker(): Worker {
+export function startWorker(heapBytesMax = HEAP_BYTES_MAX): Worker {
   // Its own stdout and stderr would go through this thread and make the descriptors non-blocking; the guest's don't.
   return new Worker(ENTRY, {
     stdout: true,
     stderr: true,
     env: cacheEnvironment(),
     execArgv: inheritedPermissionFlags(),
-    resourceLimits: RESOURCE_LIMITS,
+    // Of the worker's JavaScript: the shim's objects and those that the guest makes, not the guest's memory.
+    resourceLimits: { maxOldGenerationSizeMb: heapBytesMax / MIB, stackSizeMb: STACK_MB },
     trackUnmanagedFds: true,
   });
 }

@@ -10,6 +10,9 @@ import { OPEN_FILE_BYTES } from "../../runtime/core/quota/open-file-ledger.ts";
 import { CONTAINERS_WAITING_MAX } from "../../runtime/core/quota/reservation.ts";
 import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
+import { COMPILED_BYTES_MAX, FUNCTION_COST_MAX } from "../../runtime/core/wasm/compile-cost.ts";
+import { INSTANCE_HEAP_BYTES_MAX } from "../../runtime/core/wasm/instance-heap.ts";
+import { ARRAY_BYTES_MAX } from "../../runtime/core/wasm/interruptible.ts";
 import * as choice from "../../runtime/core/wasm/reentry-choice.ts";
 import * as engine from "../../runtime/engine/limits.ts";
 import {
@@ -25,6 +28,7 @@ test.each([
   { of: "terminals", limits: terminal },
   { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
   { of: "reservations", limits: { CONTAINERS_WAITING_MAX } },
+  { of: "objects", limits: { INSTANCE_HEAP_BYTES_MAX, ARRAY_BYTES_MAX } },
   {
     of: "re-entry",
     limits: {
@@ -35,6 +39,7 @@ test.each([
       REWRITTEN_FILES_MAX,
     },
   },
+  { of: "functions", limits: { COMPILED_BYTES_MAX, FUNCTION_COST_MAX } },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

@@ -1,8 +1,9 @@
 /** Which memories and tables of a module have addresses, and lengths, of 64 bits. */
 import { expectEnd, walkImports } from "./import-section.ts";
-import { walkExpression } from "./instructions.ts";
+import type { InstructionVisitor } from "./instructions.ts";
 import { readMemoryType } from "./memory-type.ts";
 import { BinaryReader, type Section, SectionId } from "./reader.ts";
+import { walkTables } from "./table-section.ts";
 import { readTableType } from "./table-type.ts";
 
 /** By index, imported ones first. */
@@ -11,9 +12,6 @@ export interface AddressTypes {
   readonly table64: readonly boolean[];
 }
 
-/** In front of a table that isn't filled with null; behind it stands what with. */
-const TABLE_WITH_INITIALIZER = 0x40;
-
 /**
  * @param visitInitializer gets the instructions of tables' initial elements
  * @throws MalformedError
@@ -21,7 +19,7 @@ const TABLE_WITH_INITIALIZER = 0x40;
 export function readAddressTypes(
   bytes: Uint8Array,
   sections: readonly Section[],
-  visitInitializer: (opcode: number, start: number, end: number) => void,
+  visitInitializer: InstructionVisitor,
 ): AddressTypes {
   const memory64: boolean[] = [];
   const table64: boolean[] = [];
@@ -37,14 +35,7 @@ export function readAddressTypes(
       for (let left = reader.count(); left > 0; left--) memory64.push(readMemoryType(reader).memory64);
       expectEnd(reader, "memory");
     } else if (section.id === SectionId.table) {
-      for (let left = reader.count(); left > 0; left--) {
-        const hasInitializer = bytes[reader.offset] === TABLE_WITH_INITIALIZER;
-        if (hasInitializer) reader.skip(2);
-        table64.push(readTableType(reader).table64);
-        if (hasInitializer)
-          reader.offset = walkExpression(bytes, reader.offset, reader.end, visitInitializer);
-      }
-      expectEnd(reader, "table");
+      walkTables(bytes, section, (type) => table64.push(type.table64), visitInitializer);
     }
   }
   return { memory64, table64 };

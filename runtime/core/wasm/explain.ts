@@ -3,6 +3,7 @@
  */
 import { WpodError } from "../error.ts";
 import type { Inspection } from "./inspect.ts";
+import { INSTANCE_HEAP_BYTES_MAX, type RefusedHeap } from "./instance-heap.ts";
 import type { MemoryCap } from "./memory-cap.ts";
 import { PAGE_BYTES } from "./memory-type.ts";
 import { linkerInput, type ModuleInspection } from "./module-inspection.ts";
@@ -96,6 +97,22 @@ export function explainMemory(cap: Exclude<MemoryCap, { kind: "capped" }>, path:
     "MEMORY_LIMIT",
     `the module needs at least ${counted} of memory, the limit is ${cap.limitBytes}`,
     { hint: `give it that: --memory ${cap.minimumBytes}b` },
+  );
+}
+
+/** What a module is told that V8 would compile for minutes. */
+export function explainCostlyFunction(functionIndex: number): WpodError {
+  return new WpodError("PROGRAM_INVALID", `function ${functionIndex} of the module is too much to compile`, {
+    hint: "it is larger than any compiler makes one, or has too many variables for its blocks; split it, or optimise it when it is built",
+  });
+}
+
+/** What a module is told that begins with more than its thread's heap is for. */
+export function explainInstance({ neededBytes }: RefusedHeap): WpodError {
+  return new WpodError(
+    "MEMORY_LIMIT",
+    `the module begins with ${neededBytes} bytes of tables, elements and objects, ${INSTANCE_HEAP_BYTES_MAX} is the most`,
+    { hint: "they are not in its memory: build it with smaller tables" },
   );
 }
 

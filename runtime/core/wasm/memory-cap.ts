@@ -6,7 +6,6 @@
  * smaller than it has to be: those that declare less than an equal share get what they declare, the others share the rest equally.
  * So the sum never exceeds the budget, and a single memory may take all of it.
  */
-import { concatenate } from "./bytes.ts";
 import { expectEnd, walkImports } from "./import-section.ts";
 import {
   addressablePages,
@@ -22,9 +21,9 @@ import {
   type Problem,
   type Section,
   SectionId,
-  unsigned,
   walkSections,
 } from "./reader.ts";
+import { replaceBytes } from "./section-edit.ts";
 
 export type MemoryCap = CappedMemory | RefusedMemory | MalformedModule;
 
@@ -140,29 +139,12 @@ function maximumPagesOf(type: MemoryType): number {
   return type.maximumPages ?? addressablePages(type);
 }
 
-/** The module with new types in the old places: changed sections in pieces, everything else as it was, in one copy. */
+/** The module with new types in the old places. */
 function splice(bytes: Uint8Array, places: readonly Place[], memories: readonly MemoryType[]): Uint8Array {
-  const pieces: Uint8Array[] = [];
-  let copied = 0;
-  for (const section of new Set(places.map((place) => place.section))) {
-    const content: Uint8Array[] = [];
-    let from = section.content;
-    for (const [index, place] of places.entries()) {
-      if (place.section !== section) continue;
-      content.push(bytes.subarray(from, place.start), Uint8Array.from(writeMemoryType(memories[index]!)));
-      from = place.end;
-    }
-    content.push(bytes.subarray(from, section.end));
-    const sizeBytes = sum(content.map((piece) => piece.length));
-    pieces.push(
-      bytes.subarray(copied, section.start),
-      Uint8Array.from([section.id, ...unsigned(sizeBytes)]),
-      ...content,
-    );
-    copied = section.end;
-  }
-  pieces.push(bytes.subarray(copied));
-  return concatenate(pieces);
+  return replaceBytes(
+    bytes,
+    places.map((place, index) => ({ ...place, bytes: writeMemoryType(memories[index]!) })),
+  );
 }
 
 function sum(numbers: readonly number[]): number {

@@ -23,7 +23,7 @@ import {
   unsigned,
   walkSections,
 } from "./reader.ts";
-import { type FunctionType, readTypes } from "./type-section.ts";
+import { type FunctionType, type ObjectType, readObjectTypes, readTypes } from "./type-section.ts";
 
 /** Value types by their byte. */
 export const ValueType = { i32: 0x7f, i64: 0x7e } as const;
@@ -112,6 +112,21 @@ export class ModuleEditor {
   /** Undefined where there is none, or none of a function. */
   typeAt(typeIndex: number): FunctionType | undefined {
     return this.#knownTypes()[typeIndex];
+  }
+
+  /** The most parameters, and results, that any type of a function has. */
+  get aritiesMax(): { readonly params: number; readonly results: number } {
+    const most = { params: 0, results: 0 };
+    for (const type of this.#knownTypes()) {
+      most.params = Math.max(most.params, type?.params.length ?? 0);
+      most.results = Math.max(most.results, type?.results.length ?? 0);
+    }
+    return most;
+  }
+
+  /** The module's structs and arrays, by index of their types. */
+  get objectTypes(): readonly (ObjectType | undefined)[] {
+    return readObjectTypes(this.#vector(SectionId.type));
   }
 
   /** @returns its index */

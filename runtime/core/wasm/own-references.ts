@@ -4,6 +4,7 @@
  * V8 would refuse it too. But what is appended to a module takes the next free indexes: the reference would then be one to what
  * was appended, V8 would take it, and the guest could write what only the host and our own code should.
  */
+import { walkElements } from "./element-section.ts";
 import { expectEnd } from "./import-section.ts";
 import { hasMemory, Wanted, walkExpression } from "./instructions.ts";
 import type { IndexCounts } from "./module-editor.ts";
@@ -111,23 +112,11 @@ export class OwnReferences {
     }
   }
 
-  /** @see https://webassembly.github.io/spec/core/binary/modules.html#element-section */
   #checkElements(reader: BinaryReader): void {
-    for (let left = reader.count(); left > 0; left--) {
-      const flags = reader.u32();
-      const passive = (flags & 1) !== 0;
-      const explicit = (flags & 2) !== 0;
-      const expressions = (flags & 4) !== 0;
-      if (!passive && explicit) reader.u32();
-      if (!passive) this.#checkExpression(reader);
-      if ((passive || explicit) && expressions) reader.skipValueType();
-      else if (passive || explicit) reader.byte();
-      // Ten million of them may be there: more than of anything else that is counted.
-      for (let elements = reader.u32(); elements > 0; elements--) {
-        if (expressions) this.#checkExpression(reader);
-        else this.#expectNext(reader, this.#counts.function);
-      }
-    }
+    walkElements(reader, {
+      instruction: this.check,
+      function: (index, offset) => this.#expect(index, this.#counts.function, offset),
+    });
   }
 
   /** @see https://webassembly.github.io/spec/core/binary/modules.html#data-section */

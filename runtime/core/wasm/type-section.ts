@@ -1,6 +1,6 @@
 /**
- * Reads a module's types: those of functions as far as it takes to know a function by its type, of structs and arrays only
- * where they end. Types stand alone or in groups that may refer to each other; an index counts types, not groups.
+ * Reads a module's types: those of functions as far as it takes to know a function by its type, of structs and arrays how much of
+ * the heap one takes. Types stand alone or in groups that may refer to each other; an index counts types, not groups.
  * @see https://webassembly.github.io/spec/core/binary/types.html#binary-rectype
  */
 import { expectEnd } from "./import-section.ts";
@@ -12,6 +12,18 @@ export interface FunctionType {
   readonly results: readonly number[];
 }
 
+/** What an object takes of the heap, without its header: of a struct, and of each element of an array. */
+export type ObjectType =
+  | { readonly kind: "struct"; readonly fieldCount: number }
+  | { readonly kind: "array"; readonly elementBytes: number };
+
+type DefinedType = (FunctionType & { readonly kind: "function" }) | ObjectType;
+
+interface TypeVector {
+  readonly count: number;
+  readonly reader: BinaryReader;
+}
+
 const GROUP = 0x4e;
 const SUBTYPE = 0x50;
 const FINAL_SUBTYPE = 0x4f;
@@ -19,19 +31,35 @@ const FUNCTION = 0x60;
 const STRUCT = 0x5f;
 const ARRAY = 0x5e;
 
+/** Bytes of an element by its type; references have eight, like the larger numbers. */
+const ELEMENT_BYTES = new Map([
+  [0x78, 1], // i8
+  [0x77, 2], // i16
+  [0x7f, 4], // i32
+  [0x7d, 4], // f32
+  [0x7b, 16], // v128
+]);
+const REFERENCE_BYTES = 8;
+
 /**
  * @param section its number of entries, and a reader behind that number
  * @returns types by index; undefined for one that isn't a function's
  * @throws MalformedError
  */
-export function readTypes({
-  count,
-  reader,
-}: {
-  count: number;
-  reader: BinaryReader;
-}): (FunctionType | undefined)[] {
-  const types: (FunctionType | undefined)[] = [];
+export function readTypes(section: TypeVector): (FunctionType | undefined)[] {
+  return readDefinedTypes(section).map((type) => (type.kind === "function" ? type : undefined));
+}
+
+/**
+ * @returns types by index; undefined for a function's
+ * @throws MalformedError
+ */
+export function readObjectTypes(section: TypeVector): (ObjectType | undefined)[] {
+  return readDefinedTypes(section).map((type) => (type.kind === "function" ? undefined : type));
+}
+
+function readDefinedTypes({ count, reader }: TypeVector): DefinedType[] {
+  const types: DefinedType[] = [];
   for (let left = count; left > 0; left--) {
     let members = 1;
     if (!reader.atEnd && reader.bytes[reader.offset] === GROUP) {
@@ -45,7 +73,7 @@ export function readTypes({
   return types;
 }
 
-function readType(reader: BinaryReader): FunctionType | undefined {
+function readType(reader: BinaryReader): DefinedType {
   const start = reader.offset;
   let form = reader.byte();
   if (form === SUBTYPE || form === FINAL_SUBTYPE) {
@@ -54,13 +82,17 @@ function readType(reader: BinaryReader): FunctionType | undefined {
   }
   switch (form) {
     case FUNCTION:
-      return { params: readValueTypes(reader), results: readValueTypes(reader) };
-    case STRUCT:
-      for (let fields = reader.count(); fields > 0; fields--) skipField(reader);
-      return undefined;
-    case ARRAY:
+      return { kind: "function", params: readValueTypes(reader), results: readValueTypes(reader) };
+    case STRUCT: {
+      const fieldCount = reader.count();
+      for (let left = fieldCount; left > 0; left--) skipField(reader);
+      return { kind: "struct", fieldCount };
+    }
+    case ARRAY: {
+      const elementBytes = ELEMENT_BYTES.get(reader.bytes[reader.offset]!) ?? REFERENCE_BYTES;
       skipField(reader);
-      return undefined;
+      return { kind: "array", elementBytes };
+    }
     default:
       throw new MalformedError("has a type of an unknown kind", start);
   }
