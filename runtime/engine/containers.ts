@@ -3,10 +3,10 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { generateName } from "../core/container/name.ts";
 import { WpodError } from "../core/error.ts";
-import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { processStart } from "../node/host/process-identity.ts";
 import { ContainerRecords } from "../node/store/containers.ts";
 import type { Store } from "../node/store/store.ts";
+import { logLimitsOf } from "./log-limits.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import type { ContainerInfo, Containers, LogLine } from "./types.ts";
 import type { LocalVolumes } from "./volumes.ts";
@@ -17,7 +17,6 @@ export const KILL_SIGNAL = "SIGUSR2";
 export class LocalContainers implements Containers, RecordKeeper {
   readonly #root: string;
   readonly #store: () => Store;
-  readonly #logLimits: LogLimitsSpec;
   readonly #volumes: LocalVolumes;
   readonly #endHere: (id: string) => Promise<boolean>;
   #records: ContainerRecords<EngineRecord> | undefined;
@@ -27,14 +26,12 @@ export class LocalContainers implements Containers, RecordKeeper {
     root: string,
     store: () => Store,
     volumes: LocalVolumes,
-    logLimits: LogLimitsSpec,
     endHere: (id: string) => Promise<boolean>,
   ) {
     this.#endHere = endHere;
     this.#root = root;
     this.#store = store;
     this.#volumes = volumes;
-    this.#logLimits = logLimits;
   }
 
   get #rows(): ContainerRecords<EngineRecord> {
@@ -87,7 +84,7 @@ export class LocalContainers implements Containers, RecordKeeper {
         return true;
       }
     };
-    const { fileCountMax } = this.#logLimits;
+    const { fileCountMax } = logLimitsOf(record.limits);
     yield* follow
       ? followLog(record.logPath, fileCountMax, query, ended)
       : readLog(record.logPath, fileCountMax, query);

@@ -35,6 +35,7 @@ import { KernelHost } from "./kernel-host.ts";
 import { lookAtKernel } from "./kernel-look.ts";
 import * as limits from "./limits.ts";
 import { LocalContainer } from "./local-container.ts";
+import { logLimitsOf } from "./log-limits.ts";
 import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
 import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
@@ -61,7 +62,6 @@ import { dropSpareWorkers } from "./worker-entry.ts";
 
 /** Of a container's id. */
 const ID_BYTES = 32;
-const LOG_LIMITS = { fileBytesMax: limits.LOG_FILE_BYTES_MAX, fileCountMax: limits.LOG_FILES_MAX };
 
 /** What is to be run: an image, or a module without one. */
 interface Source {
@@ -98,7 +98,7 @@ export class Engine implements AsyncDisposable {
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
     this.volumes = this.#volumes;
-    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) => this.#end(id));
+    this.#records = new LocalContainers(this.root, store, this.#volumes, (id) => this.#end(id));
     this.containers = this.#records;
   }
 
@@ -197,6 +197,7 @@ export class Engine implements AsyncDisposable {
     planMounts(options.mounts ?? [], () => "");
     cpuLimitOf(options.limits ?? {});
     ioLimitsOf(options.limits ?? {});
+    logLimitsOf(options.limits ?? {});
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);
@@ -257,7 +258,6 @@ export class Engine implements AsyncDisposable {
         options,
         terminal,
         collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
-        logLimits: LOG_LIMITS,
         files,
         prepare: (current) =>
           this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),

@@ -34,3 +34,5 @@ export const PASSWD_BYTES_MAX = 1024 * 1024;
 /** A log is rotated before a file would grow over this, and so many files are kept. */
 export const LOG_FILE_BYTES_MAX = 10 * 1024 * 1024;
 export const LOG_FILES_MAX = 3;
+/** Bytes a second that a log takes: who prints more waits for it. */
+export const LOG_BPS_MAX = 64 * 1024 * 1024;

@@ -3,7 +3,6 @@ import type { OpenFile } from "../../shim/abi/system.ts";
 import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
-import type { LogLimitsSpec } from "../core/log/limits.ts";
 import { IoPage } from "../core/quota/io-page.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { MemoryBudget } from "../core/quota/memory-budget.ts";
@@ -22,6 +21,7 @@ import { CLIENTS_MAX } from "./kernel-entry.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
 import { LiveFiles } from "./live-files.ts";
+import { logLimitsOf } from "./log-limits.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { checkTerminalSize, planTerminal, type TerminalPlan } from "./terminal.ts";
@@ -46,7 +46,6 @@ export interface ContainerParts {
   options: RunOptions;
   collectBytesMax: number;
   terminal: TerminalPlan | undefined;
-  logLimits: LogLimitsSpec;
   /** Its files before it starts. */
   files: FilesSpec;
   /** Finds its program in these files; throws a WpodError when it can't run. */
@@ -177,14 +176,14 @@ export class LocalContainer implements Container {
   }
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax, terminal, logLimits, running, placement, kernel } = this.#parts;
+    const { options, collectBytesMax, terminal, running, placement, kernel } = this.#parts;
     const { stdin, stdout, stderr, keepFiles = true } = options;
-    const { logPath } = this.#record;
-    const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
+    const { memory, io } = this.#shares;
+    const { logPath: path, limits } = this.#record;
+    const log = path === undefined ? undefined : { path, limits: logLimitsOf(limits), ioPage: io.buffer };
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
     const program = new GuestProgram(this.#shares, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
-    const { memory, io } = this.#shares;
     const spec = { ...files, memoryAccount: MemoryAccount.create(memory).spec, ioPage: io.buffer };
     let seat: Seat | undefined;
     try {

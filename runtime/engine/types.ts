@@ -72,6 +72,13 @@ export interface Limits {
   /** Bytes and inodes that the writable layer may hold; a target of a symbolic link of more than 60 bytes counts too. */
   diskBytesMax?: number;
   inodesMax?: number;
+  /** Its log: bytes of a file, from 32 KiB on, and how many files, the one that is written included (1 to 100). Default: 3 of 10 MiB. */
+  logFileBytesMax?: number;
+  logFilesMax?: number;
+  /** Bytes a second that its log takes; 0 is no limit. Default: 64 MiB. */
+  logBps?: number;
+  /** What becomes of a program that prints more: it waits, or what is too much isn't in the log. Default: "blocking". */
+  logMode?: "blocking" | "non-blocking";
   /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
   threadsMax?: number;
   /** Bytes of each stream that a result collects; what is over that is dropped. */

@@ -6,6 +6,7 @@ import { ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } from "../../runtime/core/kern
 import { PIPE_ATOMIC_BYTES_MAX, PIPE_BYTES_MAX } from "../../runtime/core/kernel/pipe.ts";
 import { PROGRAM_BYTES_MAX } from "../../runtime/core/kernel/program.ts";
 import { RECORD_BYTES_MAX } from "../../runtime/core/log/cri.ts";
+import * as log from "../../runtime/core/log/limits.ts";
 import { OPEN_FILE_BYTES } from "../../runtime/core/quota/open-file-ledger.ts";
 import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
@@ -14,7 +15,7 @@ import * as engine from "../../runtime/engine/limits.ts";
 test.each([
   { of: "the engine", limits: engine },
   { of: "images", limits: image },
-  { of: "logs", limits: { RECORD_BYTES_MAX } },
+  { of: "logs", limits: { RECORD_BYTES_MAX, ...log } },
   { of: "pipes and locks", limits: { PIPE_BYTES_MAX, PIPE_ATOMIC_BYTES_MAX, LOCKS_MAX } },
   { of: "terminals", limits: terminal },
   { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },

@@ -60,7 +60,7 @@ export function inspectContainer(container: ContainerInfo): object {
       BlkioDeviceWriteIOps: throttles(limits.writeIops),
       Binds: container.mounts.filter(({ type }) => type !== "tmpfs").map(bindText),
       ContainerIDFile: annotations[CIDFILE_ANNOTATION] ?? "",
-      LogConfig: { Type: "k8s-file", Config: {} },
+      LogConfig: { Type: "k8s-file", Config: logOptions(limits) },
       Memory: limits.memoryBytesMax ?? 0,
       NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
       NetworkMode: container.network,
@@ -78,6 +78,18 @@ export function inspectContainer(container: ContainerInfo): object {
 /** It holds for all files: there is one device. */
 function throttles(rate = 0): object[] {
   return rate === 0 ? [] : [{ Path: "/", Rate: rate }];
+}
+
+/** As they can be given, where they were. */
+function logOptions({ logFileBytesMax, logFilesMax, logBps, logMode }: Limits): object {
+  const given = {
+    "max-size": logFileBytesMax,
+    "max-file": logFilesMax,
+    "max-rate": logBps,
+    mode: logMode,
+  };
+  const known = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known.map(([name, value]) => [name, `${value}`]));
 }
 
 /** As they can be given. */

@@ -2,10 +2,15 @@
 import type { Limits } from "../../engine/types.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 import { parseRates, parseStorage, rateWarnings } from "./io-limits.ts";
+import { parseLogOptions } from "./log-options.ts";
 
 /** @throws WpodError USAGE, UNSUPPORTED */
 export function parseResources(flags: ParsedFlags): Limits {
-  return { ...parseRates(flags), ...parseStorage(flags.list("storage-opt")) };
+  return {
+    ...parseRates(flags),
+    ...parseStorage(flags.list("storage-opt")),
+    ...parseLogOptions(flags.list("log-opt")),
+  };
 }
 
 /** What of them works otherwise than asked, in sentences. */

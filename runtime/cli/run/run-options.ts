@@ -29,6 +29,7 @@ const RESOURCE_FLAGS = [
   "device-read-iops",
   "device-write-bps",
   "device-write-iops",
+  "log-opt",
   "storage-opt",
 ];
 const MS_PER_SECOND = 1000;

@@ -115,12 +115,19 @@ export interface ThreadSpec {
   startArg: number;
 }
 
+export interface LogSpec {
+  path: string;
+  limits: LogLimitsSpec;
+  /** Of the container's `IoPage`. */
+  ioPage: SharedArrayBuffer;
+}
+
 /** Standard streams, and what sees all that is written to them. */
 export interface StandardStreams {
   stdio: [StreamSpec, StreamSpec, StreamSpec];
   /** What all three are instead, when it has a terminal. */
   terminal: TerminalBuffers | undefined;
-  log: { path: string; limits: LogLimitsSpec } | undefined;
+  log: LogSpec | undefined;
 }
 
 export interface StartMessage extends StandardStreams {

@@ -13,6 +13,7 @@ const LIMITS: IoLimits = {
   writeBps: 0,
   readIops: 0,
   writeIops: 0,
+  logBps: 0,
   diskBytesMax: 1000,
   diskInodesMax: 3,
 };
