@@ -39,6 +39,7 @@ import { logLimitsOf } from "./log-limits.ts";
 import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
 import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
+import { programLimitsOf } from "./program-limits.ts";
 import type { EngineRecord } from "./record.ts";
 import { defaultRoot } from "./root.ts";
 import { planTerminal } from "./terminal.ts";
@@ -198,6 +199,7 @@ export class Engine implements AsyncDisposable {
     cpuLimitOf(options.limits ?? {});
     ioLimitsOf(options.limits ?? {});
     logLimitsOf(options.limits ?? {});
+    programLimitsOf(options.limits ?? {});
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);
@@ -320,6 +322,7 @@ export class Engine implements AsyncDisposable {
       readOnly: record.readOnly,
       diskBytesMax: options.limits?.diskBytesMax ?? limits.DISK_BYTES_MAX,
       inodesMax: options.limits?.inodesMax ?? limits.INODES_MAX,
+      locksMax: options.limits?.locksMax,
     };
   }
 
@@ -421,12 +424,16 @@ export class Engine implements AsyncDisposable {
   #wish(
     source: Source,
     record: EngineRecord,
-  ): Pick<ProgramWish, "containerId" | "annotations" | "memoryBytesMax" | "source"> {
+  ): Pick<
+    ProgramWish,
+    "containerId" | "annotations" | "memoryBytesMax" | "descriptorsMax" | "fileBytesMax" | "source"
+  > {
     const { image, module, given } = source;
     return {
       containerId: record.id,
       annotations: record.annotations,
       memoryBytesMax: record.limits.memoryBytesMax,
+      ...programLimitsOf(record.limits),
       source: ({ path }) => ({
         path: path === module?.name ? given : path,
         image: image && { name: record.image, platform: image.platform },

@@ -21,6 +21,8 @@ export const TMPFS_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Descriptors that a program may have open. */
 export const DESCRIPTORS_MAX = 1024;
+/** The most that somebody may want. */
+export const DESCRIPTORS_WANTED_MAX = 65_536;
 
 /** Files that the programs of a container may have open together, beyond what each finds open. */
 export const OPEN_FILES_MAX = 4096;

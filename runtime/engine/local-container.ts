@@ -92,12 +92,13 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = parts.record.limits;
+    const { limits } = parts.record;
+    const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = limits;
     const memory = MemoryBudget.create(memoryBytesMax);
     this.#shares = {
       memory,
-      openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
-      io: IoPage.create(ioLimitsOf(parts.record.limits)),
+      openFiles: OpenFileLedger.create(Math.max(OPEN_FILES_MAX, limits.descriptorsMax ?? 0), memory),
+      io: IoPage.create(ioLimitsOf(limits)),
       threads: new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX)),
       kernel: parts.kernel,
       // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
@@ -318,10 +319,11 @@ export class LocalContainer implements Container {
 
   async stats(): Promise<ContainerStats> {
     if (!this.#isRunning) throw notRunning(this.name);
-    const { memory, io } = this.#shares;
+    const { memory, io, threads } = this.#shares;
     const { usedBytes, peakBytes, limitBytes } = memory;
     return {
       memory: { usedBytes, peakBytes, limitBytes },
+      pids: { count: threads.count, limit: threads.countMax, refusedCount: threads.refusedCount },
       cpu: this.#cpu?.stats,
       io: { ...io.usage, limits: io.limits },
     };

@@ -1,7 +1,8 @@
-/** Threads that the programs of one container may have at a time, the first of each included. */
+/** Programs of one container, and their threads, that may run at a time: each is a thread of the host. */
 export class ThreadBudget {
   readonly #countMax: number;
   #count = 0;
+  #refusedCount = 0;
 
   constructor(countMax: number) {
     this.#countMax = countMax;
@@ -9,6 +10,16 @@ export class ThreadBudget {
 
   get countMax(): number {
     return this.#countMax;
+  }
+
+  /** That run, or are about to. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** How often a thread wasn't to be had. */
+  get refusedCount(): number {
+    return this.#refusedCount;
   }
 
   get isFull(): boolean {
@@ -22,7 +33,10 @@ export class ThreadBudget {
 
   /** @returns false when there are as many as may be */
   take(): boolean {
-    if (this.isFull) return false;
+    if (this.isFull) {
+      this.#refusedCount++;
+      return false;
+    }
     this.#count++;
     return true;
   }

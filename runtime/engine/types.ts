@@ -79,8 +79,15 @@ export interface Limits {
   logBps?: number;
   /** What becomes of a program that prints more: it waits, or what is too much isn't in the log. Default: "blocking". */
   logMode?: "blocking" | "non-blocking";
-  /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
+  /** Programs and their threads (`wasi-threads`) at a time: a program that is asked for always begins, and its threads may not. Default: 128. */
   threadsMax?: number;
+  /** Of each program: descriptors that it may have open, at most 65536; and how long it may make a file (EFBIG). Default: 1024; as long as a file can be. */
+  descriptorsMax?: number;
+  fileBytesMax?: number;
+  /** Advisory locks held at a time in each of its file systems, at most 16384, which is the default. */
+  locksMax?: number;
+  /** CPU time of all its threads together, after which it is killed. Default: no limit. */
+  cpuTimeMs?: number;
   /** Bytes of each stream that a result collects; what is over that is dropped. */
   outputBytesMax?: number;
 }
@@ -240,6 +247,8 @@ export interface ContainerStats {
   /** See `Limits.memoryBytesMax` for what counts. */
   memory: { usedBytes: number; peakBytes: number; limitBytes: number };
   /** Undefined without a limit on CPU time. As a cgroup's `cpu.stat`: periods in which something ran, those in which it had to wait, for how long. */
+  /** Programs and threads that run; how often a thread was refused. */
+  pids: { count: number; limit: number; refusedCount: number };
   cpu: { periodCount: number; throttledCount: number; throttledMs: number } | undefined;
   /** Of files: what was read and written, what its writable layer holds, and how often it met a limit. */
   io: IoUsage & { limits: IoLimits };

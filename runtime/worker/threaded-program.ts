@@ -72,6 +72,7 @@ class ThreadedProgram {
       threads: new AskedThreads(port),
       openPipe: () => openSharedPipe(connection),
       ioPage: message.ioPage,
+      fileBytesMax: process.fileBytesMax,
     });
   }
 

@@ -115,7 +115,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     long: "pids-limit",
     kind: "text",
     value: "number",
-    help: "Limit the threads of its programs; -1 is no limit",
+    help: "Limit its programs and their threads; -1 is no limit",
   },
   { long: "platform", kind: "text", value: "os/arch", help: "Take this platform of the image" },
   {
@@ -149,6 +149,12 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { long: "tmpfs", kind: "list", value: "path[:options]", help: "Mount an empty directory, held in memory" },
   { long: "tty", short: "t", kind: "switch", help: "Give the container a terminal" },
+  {
+    long: "ulimit",
+    kind: "list",
+    value: "name=number",
+    help: "Limit each program: nofile, fsize, locks; or all of them: nproc, cpu",
+  },
   {
     long: "user",
     short: "u",
@@ -229,7 +235,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "group-add",
     "security-opt",
     "sysctl",
-    "ulimit",
   ]),
   ...later("text", KERNEL, [
     "cgroup-parent",

@@ -31,6 +31,7 @@ const RESOURCE_FLAGS = [
   "device-write-iops",
   "log-opt",
   "storage-opt",
+  "ulimit",
 ];
 const MS_PER_SECOND = 1000;
 /** Of Node's timers. */
@@ -86,7 +87,7 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   }
   if (hasResources(flags)) {
     const { parseResources } = await import("./resources.ts");
-    options.limits = { ...options.limits, ...parseResources(flags) };
+    options.limits = parseResources(flags, options.limits);
   }
   const timeout = flags.integer("timeout");
   if (timeout !== undefined) options.timeoutMs = toTimeoutMs(timeout);

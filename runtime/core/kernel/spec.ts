@@ -23,6 +23,8 @@ export interface MountPlan {
   target: string;
   readOnly: boolean;
   sizeBytesMax: number;
+  /** Undefined: as many as the writable layer. */
+  inodesMax?: number | undefined;
   mode: number;
   /** Of a volume: where it is. */
   keep?: KeepPlan | undefined;
@@ -54,6 +56,8 @@ export interface FilesSpec {
   readOnly: boolean;
   diskBytesMax: number;
   inodesMax: number;
+  /** Advisory locks in each of their file systems; undefined: the most there can be. */
+  locksMax?: number | undefined;
   /** What of their contents is in memory is charged to it; undefined: to nobody. */
   memoryAccount?: AccountSpec | undefined;
   /** Of `IoPage`: what the root file system holds is told there, which has the limits too. Undefined: to nobody. */
@@ -74,6 +78,8 @@ export interface ProcessSpec {
   /** Directories that the program finds open: the name it sees, the path in the container. */
   preopens: { name: string; path: string }[];
   descriptorsMax: number;
+  /** Undefined: as long as a file can be. */
+  fileBytesMax?: number | undefined;
 }
 
 /** Where a program's files are: in its own thread, or with a kernel, whose client it then is. */
