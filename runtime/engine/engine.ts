@@ -193,15 +193,14 @@ export class Engine implements AsyncDisposable {
   async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
     const source = await this.#resolve(image, options);
     const id = randomHex(ID_BYTES);
-    const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
-    planMounts(options.mounts ?? [], () => "");
+    planMounts(options.mounts ?? [], () => ({ path: "" }));
     cpuLimitOf(options.limits ?? {});
     ioLimitsOf(options.limits ?? {});
     logLimitsOf(options.limits ?? {});
     programLimitsOf(options.limits ?? {});
     const mounts = this.#volumes.ensure(options.mounts ?? []);
-    const plans = planMounts(mounts, folderOf);
+    const plans = planMounts(mounts, (volume) => this.#volumes.place(volume));
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
     const terminal = planTerminal(options);

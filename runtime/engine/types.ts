@@ -40,8 +40,9 @@ export interface MountSpec {
   /** Absolute path in the container. */
   target: string;
   readOnly?: boolean;
-  /** tmpfs: bytes it may hold, and permission bits of its root (default 0o1777). */
+  /** tmpfs: bytes and inodes it may hold (default 64 MiB, and as many as the writable layer), and permission bits of its root (default 0o1777). */
   sizeBytesMax?: number;
+  inodesMax?: number;
   mode?: number;
   /** volume: when it is empty, leave it so. Default: it gets what the image has at that place. */
   noCopy?: boolean;
@@ -343,7 +344,10 @@ export interface VolumeInfo {
 }
 
 export interface Volumes {
-  /** Without a name it gets 64 digits. VOLUME_EXISTS when there is one of that name. */
+  /**
+   * Without a name it gets 64 digits. Its options can be `size` ("64m") and `inodes`: what it may hold. VOLUME_EXISTS when there is one of that
+   * name; USAGE or UNSUPPORTED for other options.
+   */
   create(options?: {
     name?: string;
     labels?: Readonly<Record<string, string>>;

@@ -68,7 +68,7 @@ export class Space {
   /** False, and nothing taken, when it doesn't fit. */
   takeInode(): boolean {
     if (this.#inodes >= this.inodesMax) {
-      this.#gauge?.hitInodes();
+      if (!this.#hasAside) this.#gauge?.hitInodes();
       return false;
     }
     this.inodes++;
@@ -77,7 +77,12 @@ export class Space {
 
   /** Somebody is told that it doesn't fit. */
   refuseBytes(): void {
-    this.#gauge?.hitBytes();
+    if (!this.#hasAside) this.#gauge?.hitBytes();
+  }
+
+  /** What is refused now is asked for again when nothing is set aside any more. */
+  get #hasAside(): boolean {
+    return this.#asideBytes > 0 || this.#asideInodes > 0;
   }
 
   /** Nobody else gets it, and it isn't used. Negative: it is free again. */

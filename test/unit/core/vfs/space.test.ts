@@ -50,6 +50,14 @@ test("isn't told of what is set aside for what may come", () => {
   expect(tree.usage()).toEqual({ bytes: 6, inodes: 1 });
 });
 
+test("counts nothing as refused as long as something is set aside: it is asked for again without", () => {
+  const { page, tree, root } = reporting();
+  tree.space.setAside(500, 2);
+  expect(root.openAt("a", NEW)).toBe(-Errno.ENOSPC);
+  expect(openPath(root, "before", NEW).allocate(0, 600)).toBe(-Errno.ENOSPC);
+  expect(page.usage).toMatchObject({ diskBytesHits: 0, diskInodesHits: 0 });
+});
+
 describe("a limit that changes", () => {
   test("upwards gives room at once", () => {
     const { page, root } = reporting();
