@@ -50,9 +50,10 @@ export interface MountSpec {
 
 export interface Limits {
   /**
-   * Bound on the linear memory of all its programs, what its tmpfs hold, its pipes, its open files (1 KiB each) and, once several threads
-   * have its files, the way of each to them (649 KiB, of a program with threads 137 KiB) together, exact to the page of 64 KiB. Files that
-   * are on disk too are in memory as far as there is some left. Default: 4 GiB; a program that takes more than that is ended.
+   * Bound on the linear memory of all its programs, what its tmpfs hold, its pipes, its open files (1 KiB each), inodes beyond the first
+   * thousand of a tree (1 KiB each) and, once several threads have its files, the way of each to them (649 KiB, of a program with threads
+   * 137 KiB) together, exact to the page of 64 KiB. Files that are on disk too are in memory as far as there is some left. Default: 4 GiB; a
+   * program that takes more than that is ended.
    */
   memoryBytesMax?: number;
   /**

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { INODE_BYTES } from "../../runtime/core/vfs/inode-memory.ts";
 import { Engine } from "../../runtime/engine/index.ts";
 import type { Limits, MountSpec, Placement, RunOptions } from "../../runtime/engine/types.ts";
 import { guest } from "../fixtures/guests.ts";
@@ -118,6 +119,20 @@ describe.each(["worker", "kernel"] as const)("with the %s", { timeout: 60_000 },
       const path = join(engines.get(placement)!.root, "containers", container.id);
       expect(bytesIn(path)).toBeLessThanOrEqual(hostBytesMax);
       await container.remove();
+    },
+  );
+
+  test.each(["names", "folders", "links"])(
+    "%s beyond a thousand are memory of the container",
+    async (what) => {
+      const { lines, io } = await hoard([what, "/", "50000"], { limits: { memoryBytesMax: 8 * MIB } });
+      const count = countOf(lines[0]);
+      // A file that is opened takes some, too.
+      expect(lines[0]).toMatch(/ENO(SPC|MEM)$/);
+      // The guest itself has some.
+      expect(count).toBeLessThanOrEqual(1024 + (8 * MIB) / INODE_BYTES);
+      expect(count).toBeGreaterThan(2000);
+      expect(io).toMatchObject({ diskBytesHits: 0, diskInodesHits: 0 });
     },
   );
 

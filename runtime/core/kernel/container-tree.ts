@@ -231,6 +231,7 @@ function openShared(
 
 /** What of it is in memory now, and what will be. */
 function charge({ space }: FileSystem, budget: FilesMemory): void {
+  space.chargeInodesTo(budget);
   if (space.pages !== undefined) {
     space.pages.chargeTo(budget);
     return;

@@ -46,7 +46,7 @@ test("isn't told of what is set aside for what may come", () => {
   expect([tree.space.freeBytes, tree.space.freeInodes]).toEqual([495, 1]);
   tree.space.bytes += 1;
   expect(page.usage).toMatchObject({ diskBytes: 6, diskInodes: 1 });
-  tree.space.setAside(-500, -1);
+  tree.space.giveBack(500, 1);
   expect(tree.usage()).toEqual({ bytes: 6, inodes: 1 });
 });
 
