@@ -15,6 +15,7 @@ import type {
   ThreadsSpec,
   WorkerMessage,
 } from "../core/kernel/spec.ts";
+import { CLIENTS_MAX } from "./kernel-entry.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
 import { endWorker, startWorker } from "./worker-entry.ts";
@@ -65,7 +66,7 @@ export class GuestThreads {
     budget.begin();
     this.spec = {
       handles: SharedHandles.createBuffer(STDIO_COUNT + process.preopens.length),
-      descriptors: createDescriptorRecords(process.descriptorsMax, budget.countMax),
+      descriptors: createDescriptorRecords(process.descriptorsMax, CLIENTS_MAX),
       stdio: streamSpecs(streams),
       thread: undefined,
     };

@@ -1,15 +1,12 @@
 /** Programs of one container, and their threads, that may run at a time: each is a thread of the host. */
 export class ThreadBudget {
-  readonly #countMax: number;
+  /** May change: what runs goes on when there are fewer. */
+  countMax: number;
   #count = 0;
   #refusedCount = 0;
 
   constructor(countMax: number) {
-    this.#countMax = countMax;
-  }
-
-  get countMax(): number {
-    return this.#countMax;
+    this.countMax = countMax;
   }
 
   /** That run, or are about to. */
@@ -23,7 +20,7 @@ export class ThreadBudget {
   }
 
   get isFull(): boolean {
-    return this.#count >= this.#countMax;
+    return this.#count >= this.countMax;
   }
 
   /** A program begins: a person wanted it, so it fits, and its threads may not. */

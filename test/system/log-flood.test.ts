@@ -90,6 +90,20 @@ describe("a log", { timeout: 60_000 }, () => {
     expect(await linesOf(container)).toHaveLength(1000);
   });
 
+  test.each([
+    { what: "a program", program: () => flood, args: ["lines", "300"], lineBytes: 99 },
+    { what: "one with threads", program: () => threads, args: ["print", "3", "100"], lineBytes: 15 },
+  ])("that is slow has all that $what shows on its terminal", async ({ program, args, lineBytes }) => {
+    // With the returns that a terminal adds.
+    const logBps = 2 * 300 * (RECORD_BYTES + lineBytes + 1);
+    const startMs = performance.now();
+    const options = { log: true, remove: false, tty: true, stdout: "ignore", timeoutMs: 60_000 } as const;
+    const container = await setUp.engine.launch(program(), { args, limits: { logBps }, ...options });
+    expect(await container.wait()).toMatchObject({ exitCode: 0 });
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(500 - BURST_MS);
+    expect((await linesOf(container)).length).toBeGreaterThanOrEqual(300);
+  });
+
   test("that is not waited for has as much as it takes, and tells how much is missing", async () => {
     const limits = { logBps: 1000, logMode: "non-blocking" } as const;
     const { container } = await print(flood, ["lines", "50000"], limits);
