@@ -2,12 +2,16 @@
 import { WpodError } from "../core/error.ts";
 import { cpuLimitsOf } from "./cpu-limit.ts";
 import { ioLimitsOf } from "./io-limits.ts";
+import { logLimitsOf } from "./log-limits.ts";
+import { programLimitsOf } from "./program-limits.ts";
 import type { Limits } from "./types.ts";
 
 /** @throws WpodError USAGE */
 export function checkLimits(limits: Limits): void {
   cpuLimitsOf(limits);
   ioLimitsOf(limits);
+  logLimitsOf(limits);
+  programLimitsOf(limits);
   const { memoryBytesMax = Infinity, threadsMax = Infinity } = limits;
   if (!(memoryBytesMax > 0)) {
     throw new WpodError("USAGE", `the limit of ${memoryBytesMax} bytes of memory is not more than 0`);

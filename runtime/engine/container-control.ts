@@ -21,6 +21,7 @@ const CHANGEABLE = [
   "writeBps",
   "readIops",
   "writeIops",
+  "logBps",
   "diskBytesMax",
   "inodesMax",
 ] as const satisfies (keyof Limits)[];

@@ -62,7 +62,7 @@ export class ContainerQuota implements ContainerShares {
     this.#parts = parts;
     this.#cpuLimits = cpuLimitsOf(limits);
     this.memory = MemoryBudget.create(memoryBytesMax, group.memory);
-    this.openFiles = OpenFileLedger.create(OPEN_FILES_MAX, this.memory);
+    this.openFiles = OpenFileLedger.create(Math.max(OPEN_FILES_MAX, limits.descriptorsMax ?? 0), this.memory);
     this.io = IoPage.create(ioLimitsOf(limits));
     this.threads = new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX));
     this.kernel = kernel;
@@ -163,7 +163,7 @@ export class ContainerQuota implements ContainerShares {
     const bandwidth = this.#monitor?.stats ?? { periodCount: 0, throttledCount: 0, throttledMs: 0 };
     const { usedBytes, peakBytes, limitBytes, refusedCount } = this.memory;
     const io = this.io.usage;
-    const { readBps, writeBps, readIops, writeIops, diskBytesMax, diskInodesMax } = this.io.limits;
+    const { readBps, writeBps, readIops, writeIops, logBps, diskBytesMax, diskInodesMax } = this.io.limits;
     const now = nowUs();
     return {
       cpu: {
@@ -205,8 +205,18 @@ export class ContainerQuota implements ContainerShares {
         bytesHitCount: io.diskBytesHits,
         inodesHitCount: io.diskInodesHits,
       },
-      pids: { current: 0, peak: 0, max: this.threads.countMax, limitHitCount: 0 },
-      openFiles: { current: this.openFiles.count, max: OPEN_FILES_MAX },
+      log: {
+        writtenBytes: io.logBytes,
+        droppedBytes: io.logDroppedBytes,
+        bytesPerSecondMax: logBps || undefined,
+      },
+      pids: {
+        current: this.threads.count,
+        peak: this.threads.peakCount,
+        max: this.threads.countMax,
+        limitHitCount: this.threads.refusedCount,
+      },
+      openFiles: { current: this.openFiles.count, max: this.openFiles.spec.countMax },
       pressure: {
         cpu: this.#pressure.cpu.read(now),
         memory: this.#pressure.memory.read(now),

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { generateName } from "../core/container/name.ts";
 import type { ControlRequest, LimitChanges } from "../core/control/messages.ts";
 import { WpodError } from "../core/error.ts";
-import type { LogLimitsSpec } from "../core/log/limits.ts";
 import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { controlPath } from "../node/control/control-path.ts";
 import { removeSocket } from "../node/control/control-server.ts";
@@ -12,6 +11,7 @@ import { processStart } from "../node/host/process-identity.ts";
 import { ContainerRecords } from "../node/store/containers.ts";
 import type { Store } from "../node/store/store.ts";
 import { checkLimits } from "./check-limits.ts";
+import { logLimitsOf } from "./log-limits.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import type { Container, ContainerInfo, Containers, Limits, LogLine } from "./types.ts";
 import type { LocalVolumes } from "./volumes.ts";
@@ -22,7 +22,6 @@ export const KILL_SIGNAL = "SIGUSR2";
 export class LocalContainers implements Containers, RecordKeeper {
   readonly #root: string;
   readonly #store: () => Store;
-  readonly #logLimits: LogLimitsSpec;
   readonly #volumes: LocalVolumes;
   readonly #here: (id: string) => RunningHere | undefined;
   #records: ContainerRecords<EngineRecord> | undefined;
@@ -32,14 +31,12 @@ export class LocalContainers implements Containers, RecordKeeper {
     root: string,
     store: () => Store,
     volumes: LocalVolumes,
-    logLimits: LogLimitsSpec,
     here: (id: string) => RunningHere | undefined,
   ) {
     this.#here = here;
     this.#root = root;
     this.#store = store;
     this.#volumes = volumes;
-    this.#logLimits = logLimits;
   }
 
   get #rows(): ContainerRecords<EngineRecord> {
@@ -125,7 +122,7 @@ export class LocalContainers implements Containers, RecordKeeper {
         return true;
       }
     };
-    const { fileCountMax } = this.#logLimits;
+    const { fileCountMax } = logLimitsOf(record.limits);
     yield* follow
       ? followLog(record.logPath, fileCountMax, query, ended)
       : readLog(record.logPath, fileCountMax, query);

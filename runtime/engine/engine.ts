@@ -43,6 +43,7 @@ import { LocalContainer } from "./local-container.ts";
 import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
 import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
+import { programLimitsOf } from "./program-limits.ts";
 import type { EngineRecord } from "./record.ts";
 import { LocalGroup } from "./resource-group.ts";
 import { defaultRoot } from "./root.ts";
@@ -70,7 +71,6 @@ import { dropSpareWorkers } from "./worker-entry.ts";
 
 /** Of a container's id. */
 const ID_BYTES = 32;
-const LOG_LIMITS = { fileBytesMax: limits.LOG_FILE_BYTES_MAX, fileCountMax: limits.LOG_FILES_MAX };
 
 /** What is to be run: an image, or a module without one. */
 interface Source {
@@ -116,7 +116,7 @@ export class Engine implements AsyncDisposable {
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
     this.volumes = this.#volumes;
-    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) =>
+    this.#records = new LocalContainers(this.root, store, this.#volumes, (id) =>
       [...this.#running].find((running) => running.id === id),
     );
     this.containers = this.#records;
@@ -240,15 +240,14 @@ export class Engine implements AsyncDisposable {
   async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
     const source = await this.#resolve(image, options);
     const id = randomHex(ID_BYTES);
-    const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
-    planMounts(options.mounts ?? [], () => "");
+    planMounts(options.mounts ?? [], () => ({ path: "" }));
     checkLimits(options.limits ?? {});
     const cpuLimits = cpuLimitsOf(options.limits ?? {});
     const group = this.#groupOf(options);
     const isMetered = this.#cpuControl === "metering" && isCpuLimited(cpuLimits, group.cpu);
     const mounts = this.#volumes.ensure(options.mounts ?? []);
-    const plans = planMounts(mounts, folderOf);
+    const plans = planMounts(mounts, (volume) => this.#volumes.place(volume));
     const hostname = options.hostname ?? id.slice(0, 12);
     const config = source.image?.config.config ?? {};
     const terminal = planTerminal(options);
@@ -308,7 +307,6 @@ export class Engine implements AsyncDisposable {
         options,
         terminal,
         collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
-        logLimits: LOG_LIMITS,
         files,
         prepare: (current) => this.#prepare(source, record, current, wishes),
         prepareShared: (current) => this.#prepareShared(source, record, current, wishes),
@@ -376,6 +374,7 @@ export class Engine implements AsyncDisposable {
       readOnly: record.readOnly,
       diskBytesMax: options.limits?.diskBytesMax ?? limits.DISK_BYTES_MAX,
       inodesMax: options.limits?.inodesMax ?? limits.INODES_MAX,
+      locksMax: options.limits?.locksMax,
     };
   }
 
@@ -484,12 +483,16 @@ export class Engine implements AsyncDisposable {
   #wish(
     source: Source,
     record: EngineRecord,
-  ): Pick<ProgramWish, "containerId" | "annotations" | "memoryBytesMax" | "source"> {
+  ): Pick<
+    ProgramWish,
+    "containerId" | "annotations" | "memoryBytesMax" | "descriptorsMax" | "fileBytesMax" | "source"
+  > {
     const { image, module, given } = source;
     return {
       containerId: record.id,
       annotations: record.annotations,
       memoryBytesMax: record.limits.memoryBytesMax,
+      ...programLimitsOf(record.limits),
       source: ({ path }) => ({
         path: path === module?.name ? given : path,
         image: image && { name: record.image, platform: image.platform },

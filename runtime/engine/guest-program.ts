@@ -46,6 +46,8 @@ export class GuestProgram {
   readonly #memory: WebAssembly.Memory | MemoryType | undefined;
   readonly #account: MemoryAccount;
   readonly #openFiles: OpenFileLedger;
+  /** A program without threads is one. Those of one with threads count themselves. */
+  #isCounted = false;
 
   /** @throws WpodError MEMORY_LIMIT, and what is wrong with its streams */
   constructor(shares: ContainerShares, parts: ProgramParts) {
@@ -61,10 +63,13 @@ export class GuestProgram {
     this.#openFiles = shares.openFiles.another();
     void this.guest.gone.then(() => this.#free());
     // A program has the memory that it begins with.
-    if (this.#account.charge(prepared.memoryBytesMin)) return;
-    const refused = memoryLimit(shares.memory, "the program", prepared.memoryBytesMin);
-    this.cancel();
-    throw refused;
+    if (!this.#account.charge(prepared.memoryBytesMin)) {
+      const refused = memoryLimit(shares.memory, "the program", prepared.memoryBytesMin);
+      this.cancel();
+      throw refused;
+    }
+    this.#isCounted = !prepared.threaded;
+    if (this.#isCounted) shares.threads.begin();
   }
 
   /** It won't start after all. */
@@ -76,6 +81,8 @@ export class GuestProgram {
   #free(): void {
     this.#account.close();
     this.#openFiles.close();
+    if (this.#isCounted) this.#shares.threads.give();
+    this.#isCounted = false;
   }
 
   /** @param place at the kernel, or the container's files, which it has alone */

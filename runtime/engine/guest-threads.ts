@@ -228,10 +228,12 @@ function leave(kernel: KernelHost, seat: Seat): Promise<void> {
   return kernel.leave(seat).catch(() => {});
 }
 
-function streamSpecs({ stdio, terminal }: StandardStreams): ThreadsSpec["stdio"] {
+function streamSpecs({ stdio, terminal, log }: StandardStreams): ThreadsSpec["stdio"] {
+  // A log that is written too fast takes more when it is due.
+  const needsTime = log !== undefined;
   const spec = (index: 0 | 1 | 2): SharedStreamSpec =>
     terminal === undefined
-      ? { type: FileType.unknown, needsTime: stdio[index].kind === "descriptor" }
-      : { type: FileType.characterDevice, needsTime: false };
+      ? { type: FileType.unknown, needsTime: needsTime || stdio[index].kind === "descriptor" }
+      : { type: FileType.characterDevice, needsTime };
   return [spec(0), spec(1), spec(2)];
 }

@@ -25,6 +25,8 @@ export const TMPFS_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Descriptors that a program may have open. */
 export const DESCRIPTORS_MAX = 1024;
+/** The most that somebody may want. */
+export const DESCRIPTORS_WANTED_MAX = 65_536;
 
 /** Files that the programs of a container may have open together, beyond what each finds open. */
 export const OPEN_FILES_MAX = 4096;
@@ -38,3 +40,5 @@ export const PASSWD_BYTES_MAX = 1024 * 1024;
 /** A log is rotated before a file would grow over this, and so many files are kept. */
 export const LOG_FILE_BYTES_MAX = 10 * 1024 * 1024;
 export const LOG_FILES_MAX = 3;
+/** Bytes a second that a log takes: who prints more waits for it. */
+export const LOG_BPS_MAX = 64 * 1024 * 1024;

@@ -3,7 +3,6 @@ import type { OpenFile } from "../../shim/abi/system.ts";
 import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
-import type { LogLimitsSpec } from "../core/log/limits.ts";
 import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { explainImports } from "../core/wasm/explain.ts";
@@ -16,6 +15,7 @@ import { GuestProgram } from "./guest-program.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
 import type { Seat } from "./kernel-host.ts";
 import { LiveFiles } from "./live-files.ts";
+import { logLimitsOf } from "./log-limits.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { checkTerminalSize, planTerminal, type TerminalPlan } from "./terminal.ts";
@@ -39,7 +39,6 @@ export interface ContainerParts {
   options: RunOptions;
   collectBytesMax: number;
   terminal: TerminalPlan | undefined;
-  logLimits: LogLimitsSpec;
   /** Its files before it starts. */
   files: FilesSpec;
   /** Finds its program in these files; throws a WpodError when it can't run. */
@@ -163,15 +162,15 @@ export class LocalContainer implements Container {
   }
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax, terminal, logLimits, running, placement } = this.#parts;
+    const { options, collectBytesMax, terminal, running, placement } = this.#parts;
     const { stdin, stdout, stderr, keepFiles = true } = options;
-    const { logPath } = this.#record;
-    const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
+    const { page, io } = this.#quota;
+    const { logPath: path, limits } = this.#record;
+    const log = path === undefined ? undefined : { path, limits: logLimitsOf(limits), ioPage: io.buffer };
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
     const program = new GuestProgram(this.#quota, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
     const memoryAccount = MemoryAccount.create(this.#quota.memory).spec;
-    const { page, io } = this.#quota;
     const spec = { ...files, memoryAccount, usage: page.spec, ioPage: io.buffer };
     let seat: Seat | undefined;
     try {

@@ -4,14 +4,23 @@ import { isAbsolute } from "node:path";
 import { WpodError } from "../core/error.ts";
 import { normalizePath } from "../core/kernel/path.ts";
 import type { MountPlan } from "../core/kernel/spec.ts";
-import { RESIDENT_BYTES_MAX, TMPFS_BYTES_MAX, VOLUME_BYTES_MAX } from "./limits.ts";
+import type { VolumeLimits } from "../core/quota/volume-limits.ts";
+import { INODES_MAX, RESIDENT_BYTES_MAX, TMPFS_BYTES_MAX, VOLUME_BYTES_MAX } from "./limits.ts";
 import type { MountSpec } from "./types.ts";
 
 const TMPFS_MODE = 0o1777;
 const VOLUME_MODE = 0o755;
 
+/** Where a volume is; what it may hold. */
+export interface VolumePlace extends Partial<VolumeLimits> {
+  path: string;
+}
+
 /** @throws WpodError MOUNT_INVALID */
-export function planMounts(mounts: readonly MountSpec[], folderOf: (volume: string) => string): MountPlan[] {
+export function planMounts(
+  mounts: readonly MountSpec[],
+  placeOf: (volume: string) => VolumePlace,
+): MountPlan[] {
   const targets = new Set<string>();
   return mounts.map((mount) => {
     const target = checkTarget(mount.target);
@@ -23,23 +32,33 @@ export function planMounts(mounts: readonly MountSpec[], folderOf: (volume: stri
       source: mount.source ?? "",
       target,
       readOnly: mount.readOnly ?? false,
-      ...(mount.type === "volume" ? volumePlan(mount, folderOf) : tmpfsPlan(mount)),
+      ...(mount.type === "volume" ? volumePlan(mount, placeOf) : tmpfsPlan(mount)),
     };
   });
 }
 
-function tmpfsPlan({ sizeBytesMax, mode }: MountSpec): Pick<MountPlan, "sizeBytesMax" | "mode"> {
-  return { sizeBytesMax: sizeBytesMax ?? TMPFS_BYTES_MAX, mode: mode ?? TMPFS_MODE };
+function tmpfsPlan({
+  sizeBytesMax = TMPFS_BYTES_MAX,
+  inodesMax,
+  mode = TMPFS_MODE,
+}: MountSpec): Pick<MountPlan, "sizeBytesMax" | "inodesMax" | "mode"> {
+  for (const [name, value] of Object.entries({ sizeBytesMax, inodesMax: inodesMax ?? 0 })) {
+    if (Number.isSafeInteger(value) && value >= 0) continue;
+    throw invalid(`the limit ${name} of ${value} is no whole number from 0 on`);
+  }
+  return { sizeBytesMax, inodesMax, mode };
 }
 
 function volumePlan(
   { source, noCopy }: MountSpec,
-  folderOf: (volume: string) => string,
-): Pick<MountPlan, "sizeBytesMax" | "mode" | "keep" | "whenEmpty"> {
+  placeOf: (volume: string) => VolumePlace,
+): Pick<MountPlan, "sizeBytesMax" | "inodesMax" | "mode" | "keep" | "whenEmpty"> {
+  const { path, bytesMax = VOLUME_BYTES_MAX, inodesMax = INODES_MAX } = placeOf(source!);
   return {
-    sizeBytesMax: VOLUME_BYTES_MAX,
+    sizeBytesMax: bytesMax,
+    inodesMax,
     mode: VOLUME_MODE,
-    keep: { kind: "folder", path: folderOf(source!), identity: "", residentBytesMax: RESIDENT_BYTES_MAX },
+    keep: { kind: "folder", path, identity: "", residentBytesMax: RESIDENT_BYTES_MAX },
     whenEmpty: noCopy === true ? "leave" : "copy",
   };
 }

@@ -7,7 +7,7 @@ import { checkArgumentSpace } from "../core/kernel/argument-space.ts";
 import { findProgram, type Program, readTextFile } from "../core/kernel/program.ts";
 import type { ProcessSpec } from "../core/kernel/spec.ts";
 import type { ProgramSource } from "../core/wasm/explain.ts";
-import { DESCRIPTORS_MAX, PASSWD_BYTES_MAX } from "./limits.ts";
+import { PASSWD_BYTES_MAX } from "./limits.ts";
 import type { Compiled, Modules } from "./modules.ts";
 
 /** What it takes to start: found out before anything is written down. */
@@ -37,6 +37,8 @@ export interface ProgramWish {
   annotations: Readonly<Record<string, string>>;
   memoryBytesMax: number | undefined;
   isMetered: boolean;
+  descriptorsMax: number;
+  fileBytesMax: number | undefined;
   onWarning: ((message: string) => void) | undefined;
   /** A program that isn't in the files. */
   given: { name: string; bytes: Uint8Array } | undefined;
@@ -97,7 +99,8 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
       env: told,
       credentials: { uid: user.uid, gid: user.gid, groups: user.groups, umask: 0o022 },
       preopens,
-      descriptorsMax: DESCRIPTORS_MAX,
+      descriptorsMax: wish.descriptorsMax,
+      fileBytesMax: wish.fileBytesMax,
     },
   };
 }

@@ -1,11 +1,28 @@
-/** Threads that the programs of one container may have at a time, the first of each included. */
+/** Programs of one container, and their threads, that may run at a time: each is a thread of the host. */
 export class ThreadBudget {
-  /** May be changed: those that are there stay. */
+  /** May change: what runs goes on when there are fewer. */
   countMax: number;
   #count = 0;
+  #peakCount = 0;
+  #refusedCount = 0;
 
   constructor(countMax: number) {
     this.countMax = countMax;
+  }
+
+  /** That run, or are about to. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The most that ever ran. */
+  get peakCount(): number {
+    return this.#peakCount;
+  }
+
+  /** How often a thread wasn't to be had. */
+  get refusedCount(): number {
+    return this.#refusedCount;
   }
 
   get isFull(): boolean {
@@ -15,12 +32,16 @@ export class ThreadBudget {
   /** A program begins: a person wanted it, so it fits, and its threads may not. */
   begin(): void {
     this.#count++;
+    this.#peakCount = Math.max(this.#peakCount, this.#count);
   }
 
   /** @returns false when there are as many as may be */
   take(): boolean {
-    if (this.isFull) return false;
-    this.#count++;
+    if (this.isFull) {
+      this.#refusedCount++;
+      return false;
+    }
+    this.begin();
     return true;
   }
 

@@ -54,8 +54,9 @@ export interface MountSpec {
   /** Absolute path in the container. */
   target: string;
   readOnly?: boolean;
-  /** tmpfs: bytes it may hold, and permission bits of its root (default 0o1777). */
+  /** tmpfs: bytes and inodes it may hold (default 64 MiB, and as many as the writable layer), and permission bits of its root (default 0o1777). */
   sizeBytesMax?: number;
+  inodesMax?: number;
   mode?: number;
   /** volume: when it is empty, leave it so. Default: it gets what the image has at that place. */
   noCopy?: boolean;
@@ -63,9 +64,10 @@ export interface MountSpec {
 
 export interface Limits {
   /**
-   * Bound on the linear memory of all its programs, what its tmpfs hold, its pipes, its open files (1 KiB each) and, once several threads
-   * have its files, the way of each to them (649 KiB, of a program with threads 137 KiB) together, exact to the page of 64 KiB. Files that
-   * are on disk too are in memory as far as there is some left. Default: 4 GiB; a program that takes more than that is ended.
+   * Bound on the linear memory of all its programs, what its tmpfs hold, its pipes, its open files (1 KiB each), inodes beyond the first
+   * thousand of a tree (1 KiB each) and, once several threads have its files, the way of each to them (649 KiB, of a program with threads
+   * 137 KiB) together, exact to the page of 64 KiB. Files that are on disk too are in memory as far as there is some left. Default: 4 GiB; a
+   * program that takes more than that is ended.
    */
   memoryBytesMax?: number;
   /**
@@ -90,8 +92,20 @@ export interface Limits {
   /** Bytes and inodes that the writable layer may hold; a target of a symbolic link of more than 60 bytes counts too. */
   diskBytesMax?: number;
   inodesMax?: number;
-  /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
+  /** Its log: bytes of a file, from 32 KiB on, and how many files, the one that is written included (1 to 100). Default: 3 of 10 MiB. */
+  logFileBytesMax?: number;
+  logFilesMax?: number;
+  /** Bytes a second that its log takes; 0 is no limit. Default: 64 MiB. */
+  logBps?: number;
+  /** What becomes of a program that prints more: it waits, or what is too much isn't in the log. Default: "blocking". */
+  logMode?: "blocking" | "non-blocking";
+  /** Programs and their threads (`wasi-threads`) at a time: a program that is asked for always begins, and its threads may not. Default: 128. */
   threadsMax?: number;
+  /** Of each program: descriptors that it may have open, at most 65536; and how long it may make a file (EFBIG). Default: 1024; as long as a file can be. */
+  descriptorsMax?: number;
+  fileBytesMax?: number;
+  /** Advisory locks held at a time in each of its file systems, at most 16384, which is the default. */
+  locksMax?: number;
   /** Bytes of each stream that a result collects; what is over that is dropped. */
   outputBytesMax?: number;
 }
@@ -361,7 +375,10 @@ export interface VolumeInfo {
 }
 
 export interface Volumes {
-  /** Without a name it gets 64 digits. VOLUME_EXISTS when there is one of that name. */
+  /**
+   * Without a name it gets 64 digits. Its options can be `size` ("64m") and `inodes`: what it may hold. VOLUME_EXISTS when there is one of that
+   * name; USAGE or UNSUPPORTED for other options.
+   */
   create(options?: {
     name?: string;
     labels?: Readonly<Record<string, string>>;

@@ -1,6 +1,8 @@
 /** The named volumes of a store, as the public API shows them. */
+import { parseVolumeLimits } from "../core/quota/volume-limits.ts";
 import type { Store } from "../node/store/store.ts";
 import { checkVolumeName, type VolumeRecord, VolumeStore } from "../node/store/volumes.ts";
+import type { VolumePlace } from "./mounts.ts";
 import type { MountSpec, VolumeInfo, Volumes } from "./types.ts";
 
 export class LocalVolumes implements Volumes {
@@ -24,6 +26,7 @@ export class LocalVolumes implements Volumes {
     } = {},
   ): Promise<VolumeInfo> {
     const { name, labels = {}, options: given = {} } = options;
+    parseVolumeLimits(given);
     return this.#info(this.#rows.create({ name, labels, options: given }, Date.now()));
   }
 
@@ -65,8 +68,10 @@ export class LocalVolumes implements Volumes {
     });
   }
 
-  folder(name: string): string {
-    return this.#rows.folder(name);
+  /** Where a volume is, and what it may hold. @throws WpodError VOLUME_NOT_FOUND */
+  place(name: string): VolumePlace {
+    const rows = this.#rows;
+    return { path: rows.folder(name), ...parseVolumeLimits(rows.get(name).options) };
   }
 
   /**

@@ -94,6 +94,7 @@ function start(message: StartMessage): void {
     },
     openFiles: message.openFiles && new OpenFileLedger(message.openFiles),
     ioPage: message.ioPage,
+    fileBytesMax: message.process.fileBytesMax,
     openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
   parentPort!.postMessage({ kind: "started", cpu: process.threadCpuUsage() });

@@ -4,12 +4,15 @@ import type { Bell } from "../core/ipc/bell.ts";
 import { Ring } from "../core/ipc/ring.ts";
 import { BufferSource, NULL_SINK } from "../core/kernel/buffer-stream.ts";
 import type { OpenStreams } from "../core/kernel/kernel-control.ts";
+import { type Log, LoggedSink } from "../core/kernel/logged-sink.ts";
+import { PacedWait } from "../core/kernel/paced-wait.ts";
 import { RingSink, RingSource } from "../core/kernel/ring-stream.ts";
-import type { StandardStreams, StreamSpec } from "../core/kernel/spec.ts";
+import type { LogSpec, StandardStreams, StreamSpec } from "../core/kernel/spec.ts";
 import { type ByteSink, type ByteSource, KernelStreamFile, StreamFile } from "../core/kernel/stream.ts";
 import type { LogStream } from "../core/log/cri.ts";
+import { IoPage } from "../core/quota/io-page.ts";
 import { TerminalFile } from "../core/terminal/terminal-file.ts";
-import { realtimeNs } from "../node/clocks.ts";
+import { HOST_CLOCKS, realtimeNs } from "../node/clocks.ts";
 import { LateLogFile } from "../node/log/late-log-file.ts";
 import { LogFile } from "../node/log/log-file.ts";
 import { DirectSink } from "../node/stdio/direct-sink.ts";
@@ -45,16 +48,21 @@ function open(
   { Log, Stream, Terminal }: Classes,
 ): OpenStreams {
   const log = logSpec && new Log(logSpec.path, logSpec.limits, realtimeNs);
+  const logged = log && inLog(log, logSpec, bell);
+  const output = (spec: StreamSpec, stream: LogStream): ByteSink => {
+    const sink = sinkOf(spec, bell);
+    return logged?.(sink, stream) ?? sink;
+  };
   const files = (): readonly [OpenFile, OpenFile, OpenFile] => {
     if (terminal !== undefined) {
-      const file = new Terminal(1n, terminal, bell, (sink) => logged(sink, log, "stdout"));
+      const file = new Terminal(1n, terminal, bell, (sink) => logged?.(sink, "stdout") ?? sink);
       return [file, file, file];
     }
     const [stdin, stdout, stderr] = stdio;
     return [
       new Stream(1n, { source: sourceOf(stdin, bell) }),
-      new Stream(2n, { sink: logged(sinkOf(stdout, bell), log, "stdout") }),
-      new Stream(3n, { sink: logged(sinkOf(stderr, bell), log, "stderr") }),
+      new Stream(2n, { sink: output(stdout, "stdout") }),
+      new Stream(3n, { sink: output(stderr, "stderr") }),
     ];
   };
   return { files: files(), close: () => log?.close() };
@@ -70,15 +78,12 @@ function sinkOf(spec: StreamSpec, bell: Bell): ByteSink {
   return spec.kind === "descriptor" ? new DirectSink(spec.fd, bell) : NULL_SINK;
 }
 
-function logged(sink: ByteSink, log: LogFile | LateLogFile | undefined, stream: LogStream): ByteSink {
-  if (log === undefined) return sink;
-  const note = (source: Uint8Array, count: number): number => {
-    if (count > 0) log.append(stream, source.subarray(0, count));
-    return count;
-  };
-  return {
-    write: (source) => note(source, sink.write(source)),
-    tryWrite: (source) => note(source, sink.tryWrite(source)),
-    writable: () => sink.writable(),
-  };
+function inLog(
+  log: Log,
+  { limits, ioPage }: LogSpec,
+  bell: Bell,
+): (sink: ByteSink, stream: LogStream) => ByteSink {
+  const page = new IoPage(ioPage);
+  const pace = { page, wait: new PacedWait(page, HOST_CLOCKS, bell), drops: limits.drops };
+  return (sink, stream) => new LoggedSink(sink, log, stream, pace);
 }

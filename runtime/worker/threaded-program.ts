@@ -79,6 +79,7 @@ class ThreadedProgram {
       threads: new AskedThreads(port),
       openPipe: () => openSharedPipe(connection),
       ioPage: message.ioPage,
+      fileBytesMax: process.fileBytesMax,
     });
   }
 

@@ -207,6 +207,8 @@ export interface System {
   readonly openFiles?: OpenFileCount | undefined;
   /** The same. */
   readonly fileTraffic?: FileTraffic | undefined;
+  /** What a program may write is no further from a file's start (`RLIMIT_FSIZE`). Undefined: what a file can be. */
+  readonly fileBytesMax?: number | undefined;
 }
 
 /** The files that all programs of a container have open, beyond what each finds open. */

@@ -11,7 +11,7 @@ import { FdFlags } from "../abi/flags.ts";
 import { DIRENT, FDSTAT, FILESTAT, FILESTAT_UNSTABLE, PRESTAT } from "../abi/layout.ts";
 import { PreopenType } from "../abi/preopen-type.ts";
 import { RIGHTS_ALL, Rights } from "../abi/rights.ts";
-import type { DirEntrySink, Whence } from "../abi/system.ts";
+import type { DirEntrySink, OpenFile, Whence } from "../abi/system.ts";
 import { type Descriptor, SYNC_FLAGS } from "../descriptor.ts";
 import type { Guest } from "../guest.ts";
 import { encodeUtf8 } from "../memory.ts";
@@ -75,7 +75,7 @@ export function fdPread(
  * `fd_write(fd, iovs, iovs_len) -> (errno, nwritten: u32)`.
  *
  * @param iovsPtr offset of `iovsCount` × `ciovec`
- * @returns EINVAL too many buffers or bytes; EPIPE, ENOSPC and what else the file answers
+ * @returns EINVAL too many buffers or bytes; EFBIG; EPIPE, ENOSPC and what else the file answers
  * @see writev(2)
  */
 export function fdWrite(
@@ -89,7 +89,9 @@ export function fdWrite(
   if (descriptor === undefined) return Errno.EBADF;
   if (!descriptor.may(Rights.FD_WRITE)) return descriptor.refusal(Rights.FD_WRITE);
   if (!guest.memory.contains(nwrittenPtr, 4)) return Errno.EFAULT;
-  const count = writeVector(guest.memory, descriptor.file, iovsPtr, iovsCount, AT_POSITION);
+  const { file } = descriptor;
+  const roomBytes = roomIn(guest, file, AT_POSITION);
+  const count = writeVector(guest.memory, file, iovsPtr, iovsCount, AT_POSITION, roomBytes);
   return written(guest, descriptor, count, nwrittenPtr);
 }
 
@@ -115,7 +117,8 @@ export function fdPwrite(
   const at = Number(offset);
   if (at < 0) return Errno.EINVAL;
   if (at > Number.MAX_SAFE_INTEGER) return Errno.EFBIG;
-  const count = writeVector(guest.memory, descriptor.file, iovsPtr, iovsCount, at);
+  const { file } = descriptor;
+  const count = writeVector(guest.memory, file, iovsPtr, iovsCount, at, roomIn(guest, file, at));
   return written(guest, descriptor, count, nwrittenPtr);
 }
 
@@ -124,6 +127,25 @@ function wasRead(guest: Guest, { file }: Descriptor, count: number, nreadPtr: nu
   guest.memory.setU32(nreadPtr, count);
   if (count > 0 && file.type === FileType.regularFile) guest.system.fileTraffic?.read(count);
   return Errno.ESUCCESS;
+}
+
+/** How much may be written there, as far as the program's own limit goes. Threads that write at once may each look before the others write. */
+function roomIn(guest: Guest, file: OpenFile, offset: number): number {
+  const { fileBytesMax } = guest.system;
+  if (fileBytesMax === undefined || file.type !== FileType.regularFile) return Number.POSITIVE_INFINITY;
+  if (file.append) return fileBytesMax - sizeOf(guest, file);
+  return fileBytesMax - (offset === AT_POSITION ? file.seek(0, "current") : offset);
+}
+
+function sizeOf({ stat }: Guest, file: OpenFile): number {
+  return file.stat(stat) < 0 ? 0 : stat.sizeBytes;
+}
+
+/** The file would become longer than the program may make one. */
+function isTooLong(guest: Guest, file: OpenFile, sizeBytes: number): boolean {
+  const { fileBytesMax } = guest.system;
+  if (fileBytesMax === undefined || sizeBytes <= fileBytesMax) return false;
+  return file.type === FileType.regularFile && sizeBytes > sizeOf(guest, file);
 }
 
 function written(guest: Guest, descriptor: Descriptor, count: number, nwrittenPtr: number): Errno {
@@ -221,6 +243,7 @@ export function fdAllocate(guest: Guest, fd: number, offset: bigint, length: big
   if (!descriptor.may(Rights.FD_ALLOCATE)) return descriptor.refusal(Rights.FD_ALLOCATE);
   if (offset < 0n || length <= 0n) return Errno.EINVAL;
   if (offset + length > BigInt(Number.MAX_SAFE_INTEGER)) return Errno.EFBIG;
+  if (isTooLong(guest, descriptor.file, Number(offset + length))) return Errno.EFBIG;
   return errnoOf(descriptor.file.allocate(Number(offset), Number(length)));
 }
 
@@ -296,6 +319,7 @@ export function fdFilestatSetSize(guest: Guest, fd: number, size: bigint): Errno
   const sizeBytes = Number(size);
   if (sizeBytes < 0) return Errno.EINVAL;
   if (sizeBytes > Number.MAX_SAFE_INTEGER) return Errno.EFBIG;
+  if (isTooLong(guest, descriptor.file, sizeBytes)) return Errno.EFBIG;
   return errnoOf(descriptor.file.truncate(sizeBytes));
 }
 

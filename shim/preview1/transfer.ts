@@ -56,7 +56,8 @@ export function readVector(
  * What is small goes out in one piece: then lines of several writers don't mix, and O_APPEND stays atomic.
  *
  * @param offset in the file, or `AT_POSITION`
- * @returns bytes written; EFAULT, EINVAL too many buffers or bytes; else what the file answers
+ * @param roomBytes no more is written
+ * @returns bytes written; EFAULT, EINVAL too many buffers or bytes; EFBIG there is no room; else what the file answers
  */
 export function writeVector(
   memory: GuestMemory,
@@ -64,32 +65,40 @@ export function writeVector(
   iovsPtr: number,
   iovsCount: number,
   offset: number,
+  roomBytes: number = Number.POSITIVE_INFINITY,
 ): number {
   if (iovsCount === 1) {
     const source = memory.iovec(iovsPtr);
     if (source === undefined) return -Errno.EFAULT;
-    return offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset);
+    if (roomBytes <= 0 && source.length > 0) return -Errno.EFBIG;
+    return put(file, source, offset, roomBytes);
   }
   const total = measure(memory, iovsPtr, iovsCount);
   if (total <= 0) return total;
+  if (roomBytes <= 0) return -Errno.EFBIG;
   if (total <= GATHER_BYTES_MAX) {
     const source = memory.gather(iovsPtr, iovsCount, total);
-    if (source === undefined) return -Errno.EFAULT;
-    return offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset);
+    return source === undefined ? -Errno.EFAULT : put(file, source, offset, roomBytes);
   }
 
   let writtenBytes = 0;
-  for (let index = 0; index < iovsCount; index++) {
+  for (let index = 0; index < iovsCount && writtenBytes < roomBytes; index++) {
     const source = memory.iovec(iovsPtr + index * IOVEC.sizeBytes);
     if (source === undefined) return writtenBytes > 0 ? writtenBytes : -Errno.EFAULT;
     if (source.length === 0) continue;
 
-    const count = offset === AT_POSITION ? file.write(source) : file.writeAt(source, offset + writtenBytes);
+    const at = offset === AT_POSITION ? AT_POSITION : offset + writtenBytes;
+    const count = put(file, source, at, roomBytes - writtenBytes);
     if (count < 0) return writtenBytes > 0 ? writtenBytes : count;
     writtenBytes += count;
     if (count < source.length) break;
   }
   return writtenBytes;
+}
+
+function put(file: OpenFile, source: Uint8Array, offset: number, roomBytes: number): number {
+  const part = source.length > roomBytes ? source.subarray(0, roomBytes) : source;
+  return offset === AT_POSITION ? file.write(part) : file.writeAt(part, offset);
 }
 
 /** Checks the array and every buffer. Answers the bytes in all, at most what a `u32` can tell. */

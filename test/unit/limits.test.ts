@@ -6,9 +6,11 @@ import { ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } from "../../runtime/core/kern
 import { PIPE_ATOMIC_BYTES_MAX, PIPE_BYTES_MAX } from "../../runtime/core/kernel/pipe.ts";
 import { PROGRAM_BYTES_MAX } from "../../runtime/core/kernel/program.ts";
 import { RECORD_BYTES_MAX } from "../../runtime/core/log/cri.ts";
+import * as log from "../../runtime/core/log/limits.ts";
 import { OPEN_FILE_BYTES } from "../../runtime/core/quota/open-file-ledger.ts";
 import { CONTAINERS_WAITING_MAX } from "../../runtime/core/quota/reservation.ts";
 import * as terminal from "../../runtime/core/terminal/limits.ts";
+import { INODE_BYTES } from "../../runtime/core/vfs/inode-memory.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
 import { COMPILED_BYTES_MAX, FUNCTION_COST_MAX } from "../../runtime/core/wasm/compile-cost.ts";
 import { INSTANCE_HEAP_BYTES_MAX } from "../../runtime/core/wasm/instance-heap.ts";
@@ -23,10 +25,10 @@ import {
 test.each([
   { of: "the engine", limits: engine },
   { of: "images", limits: image },
-  { of: "logs", limits: { RECORD_BYTES_MAX } },
+  { of: "logs", limits: { RECORD_BYTES_MAX, ...log } },
   { of: "pipes and locks", limits: { PIPE_BYTES_MAX, PIPE_ATOMIC_BYTES_MAX, LOCKS_MAX } },
   { of: "terminals", limits: terminal },
-  { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
+  { of: "memory", limits: { OPEN_FILE_BYTES, INODE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
   { of: "reservations", limits: { CONTAINERS_WAITING_MAX } },
   { of: "objects", limits: { INSTANCE_HEAP_BYTES_MAX, ARRAY_BYTES_MAX } },
   {

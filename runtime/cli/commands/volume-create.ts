@@ -21,13 +21,17 @@ export const command: CommandSpec = {
       long: "opt",
       short: "o",
       kind: "list",
-      help: "",
-      later: "wpod keeps volumes under its root, and mounts no devices or shares",
+      value: "name=value",
+      help: "Limit what it holds: size=1g, inodes=10000",
     },
   ],
   operands: "[NAME]",
   description: "Makes a volume, and prints its name. Without one it gets 64 digits.",
-  examples: ["wpod volume create data", "wpod run -v data:/var/lib/app app"],
+  examples: [
+    "wpod volume create data",
+    "wpod volume create -o size=1g data",
+    "wpod run -v data:/var/lib/app app",
+  ],
   checkOperands: atMost(1),
   async run(context, flags) {
     const driver = flags.text("driver") ?? DRIVER;
@@ -38,9 +42,10 @@ export const command: CommandSpec = {
     }
     const name = flags.operands[0] ?? flags.text("name");
     const labels = parsePairs(flags.list("label"), "label");
+    const options = parseOptions(flags.list("opt"));
     const { volumes } = context.engine();
     try {
-      const made = await volumes.create(name === undefined ? { labels } : { name, labels });
+      const made = await volumes.create({ ...(name === undefined ? {} : { name }), labels, options });
       context.output.out(`${made.name}\n`);
     } catch (error) {
       const { code } = error as { code?: unknown };
@@ -50,3 +55,16 @@ export const command: CommandSpec = {
     return 0;
   },
 };
+
+/** `size=1g`, several in one with commas, and behind docker's `o=`. */
+function parseOptions(given: readonly string[]): Record<string, string> {
+  const options: [name: string, value: string][] = [];
+  for (const text of given.flatMap((list) => list.replace(/^o=/, "").split(","))) {
+    const equals = text.indexOf("=");
+    if (equals <= 0) {
+      throw new WpodError("USAGE", `invalid volume option ${JSON.stringify(text)}: it is NAME=VALUE`);
+    }
+    options.push([text.slice(0, equals), text.slice(equals + 1)]);
+  }
+  return Object.fromEntries(options);
+}

@@ -33,7 +33,7 @@ export const LIMIT_FLAGS: readonly Flag[] = [
     long: "pids-limit",
     kind: "text",
     value: "number",
-    help: "Limit the threads of its programs; -1 is no limit",
+    help: "Limit its programs and their threads; -1 is no limit",
   },
   {
     long: "device-read-bps",

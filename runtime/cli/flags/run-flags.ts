@@ -9,7 +9,6 @@ const DISK_WEIGHT = "reading and writing has limits (--device-read-bps and its k
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
 const VOLUMES = "volumes are named one by one: -v NAME:/path";
-const LOGS = "logs are kept in files of the Kubernetes format, 3 of 10 MiB";
 const NAMESPACES = "containers share nothing with the host or each other yet";
 
 function later(kind: Flag["kind"], reason: string, longs: readonly string[]): Flag[] {
@@ -56,6 +55,12 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Where its output is kept: k8s-file, none",
   },
   {
+    long: "log-opt",
+    kind: "list",
+    value: "option",
+    help: "Limit its log: max-size=10m, max-file=3, max-rate=64m, mode=blocking|non-blocking",
+  },
+  {
     long: "mount",
     kind: "list",
     value: "mount",
@@ -90,6 +95,12 @@ export const RUN_FLAGS: readonly Flag[] = [
   },
   { long: "tmpfs", kind: "list", value: "path[:options]", help: "Mount an empty directory, held in memory" },
   { long: "tty", short: "t", kind: "switch", help: "Give the container a terminal" },
+  {
+    long: "ulimit",
+    kind: "list",
+    value: "name=number",
+    help: "Limit each program: nofile, fsize, locks; or all of them: nproc, cpu",
+  },
   {
     long: "user",
     short: "u",
@@ -169,7 +180,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "group-add",
     "security-opt",
     "sysctl",
-    "ulimit",
   ]),
   ...later("text", KERNEL, [
     "cgroup-parent",
@@ -187,5 +197,4 @@ export const RUN_FLAGS: readonly Flag[] = [
   ...later("text", NAMESPACES, ["ipc", "pid", "userns", "uts"]),
   ...later("list", VOLUMES, ["volumes-from"]),
   ...later("text", VOLUMES, ["volume-driver"]),
-  ...later("list", LOGS, ["log-opt"]),
 ];

@@ -3,6 +3,8 @@ import type { ContainerInfo, Limits, MountSpec } from "../../engine/types.ts";
 import { CIDFILE_ANNOTATION } from "../run/cidfile.ts";
 import { rfc3339 } from "./go-time.ts";
 
+const MS_PER_SECOND = 1000;
+
 /** @see https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Container/operation/ContainerInspect */
 export function inspectContainer(container: ContainerInfo): object {
   const { status, annotations, limits } = container;
@@ -60,24 +62,50 @@ export function inspectContainer(container: ContainerInfo): object {
       BlkioDeviceWriteIOps: throttles(limits.writeIops),
       Binds: container.mounts.filter(({ type }) => type !== "tmpfs").map(bindText),
       ContainerIDFile: annotations[CIDFILE_ANNOTATION] ?? "",
-      LogConfig: { Type: "k8s-file", Config: {} },
+      LogConfig: { Type: "k8s-file", Config: logOptions(limits) },
       Memory: limits.memoryBytesMax ?? 0,
       NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
       NetworkMode: container.network,
+      PidsLimit: limits.threadsMax ?? null,
       PortBindings: {},
       Privileged: false,
       ReadonlyRootfs: container.readOnly,
       RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
       Runtime: "wpod",
       StorageOpt: storageOptions(limits),
+      Ulimits: ulimits(limits),
     },
     NetworkSettings: { Ports: {}, Networks: {} },
   };
 }
 
+/** Of programs: a guest can't raise them. */
+function ulimits({ cpuTimeMs, fileBytesMax, locksMax, descriptorsMax }: Limits): object[] {
+  const limits = {
+    cpu: cpuTimeMs === undefined ? undefined : Math.ceil(cpuTimeMs / MS_PER_SECOND),
+    fsize: fileBytesMax,
+    locks: locksMax,
+    nofile: descriptorsMax,
+  };
+  const given = Object.entries(limits).filter(([, limit]) => limit !== undefined);
+  return given.map(([Name, limit]) => ({ Name, Hard: limit, Soft: limit }));
+}
+
 /** It holds for all files: there is one device. */
 function throttles(rate = 0): object[] {
   return rate === 0 ? [] : [{ Path: "/", Rate: rate }];
+}
+
+/** As they can be given, where they were. */
+function logOptions({ logFileBytesMax, logFilesMax, logBps, logMode }: Limits): object {
+  const given = {
+    "max-size": logFileBytesMax,
+    "max-file": logFilesMax,
+    "max-rate": logBps,
+    mode: logMode,
+  };
+  const known = Object.entries(given).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(known.map(([name, value]) => [name, `${value}`]));
 }
 
 /** As they can be given. */

@@ -28,13 +28,20 @@ export async function parseLimits(flags: ParsedFlags): Promise<Limits> {
     Object.assign(limits, parseCpuLimit(flags));
   }
   if (hasRareLimits(flags)) {
-    const { parseResources } = await import("./resources.ts");
-    Object.assign(limits, parseResources(flags));
+    const { parseRates, parseStorage } = await import("./io-limits.ts");
+    Object.assign(limits, parseRates(flags), parseStorage(flags.list("storage-opt")));
   }
   return limits;
 }
 
-export function hasRareLimits(flags: ParsedFlags): boolean {
+/** What of them works otherwise than asked, in sentences. */
+export async function limitWarnings(flags: ParsedFlags): Promise<string[]> {
+  if (!hasRareLimits(flags)) return [];
+  const { rateWarnings } = await import("./io-limits.ts");
+  return rateWarnings(flags);
+}
+
+function hasRareLimits(flags: ParsedFlags): boolean {
   return RARE_FLAGS.some((flag) => flags.has(flag));
 }
 

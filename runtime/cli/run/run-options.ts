@@ -8,7 +8,7 @@ import type { Context } from "../context.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 import { CIDFILE_ANNOTATION } from "./cidfile.ts";
 import { parseEnvironment, parsePairs } from "./environment.ts";
-import { hasRareLimits, parseLimits } from "./limits.ts";
+import { limitWarnings, parseLimits } from "./limits.ts";
 
 /** Of docker and podman. */
 const DRIVERS_LATER = new Set([
@@ -21,6 +21,8 @@ const DRIVERS_LATER = new Set([
   "splunk",
   "syslog",
 ]);
+/** Most runs have none of them. */
+const RARE_FLAGS = ["log-opt", "ulimit"];
 const MS_PER_SECOND = 1000;
 /** Of Node's timers. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -65,7 +67,11 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   if (hostname !== undefined) options.hostname = checkHostname(hostname);
   const stopSignal = flags.text("stop-signal");
   if (stopSignal !== undefined) options.stopSignal = signalName(stopSignal);
-  const limits = await parseLimits(flags);
+  let limits = await parseLimits(flags);
+  if (RARE_FLAGS.some((flag) => flags.has(flag))) {
+    const { parseRunLimits } = await import("./run-limits.ts");
+    limits = parseRunLimits(flags, limits);
+  }
   if (Object.keys(limits).length > 0) options.limits = limits;
   const timeout = flags.integer("timeout");
   if (timeout !== undefined) options.timeoutMs = toTimeoutMs(timeout);
@@ -80,11 +86,12 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   return options;
 }
 
-/** Told once, by the process that runs it. */
+/** What of its limits works otherwise than asked, in sentences. Told once, by the process that runs it. */
 export async function runWarnings(flags: ParsedFlags): Promise<string[]> {
-  if (!hasRareLimits(flags)) return [];
-  const { resourceWarnings } = await import("./resources.ts");
-  return resourceWarnings(flags);
+  const rates = await limitWarnings(flags);
+  if (!flags.has("ulimit")) return rates;
+  const { ulimitWarnings } = await import("./ulimits.ts");
+  return [...rates, ...ulimitWarnings(flags.list("ulimit"))];
 }
 
 function readFiles(paths: readonly string[]): { name: string; text: string }[] {

@@ -51,12 +51,20 @@ export function parseTmpfs(text: string): MountSpec {
     const [name = "", value] = splitOnce(option, "=");
     if (name === "ro") mount.readOnly = true;
     else if (name === "size" && value !== undefined) mount.sizeBytesMax = parseSize(value);
+    else if (name === "nr_inodes" && value !== undefined) mount.inodesMax = parseInodes(value, text);
     else if (name === "mode" && value !== undefined) mount.mode = parseMode(value, `--tmpfs ${text}`);
     else if (!TMPFS_HARMLESS.has(name) || value !== undefined) {
       throw invalid(`--tmpfs ${text}: unknown option ${JSON.stringify(option)}`);
     }
   }
   return mount;
+}
+
+/** As a size is written. @see tmpfs(5) */
+function parseInodes(value: string, text: string): number {
+  const inodes = /^\d+[kmg]?$/i.test(value) ? parseSize(value) : 0;
+  if (inodes > 0) return inodes;
+  throw invalid(`--tmpfs ${text}: invalid nr_inodes ${JSON.stringify(value)}, it is a number from 1 on`);
 }
 
 /** Octal, as chmod(1) takes it. */

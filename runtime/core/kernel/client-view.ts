@@ -91,14 +91,16 @@ export class ClientView {
     if (this.#space !== space) return false;
     const bytes = Math.min(CREDIT_BYTES - this.#bytes, space.freeBytes / KEPT_PARTS);
     const inodes = Math.min(CREDIT_INODES - this.#inodes, space.freeInodes / KEPT_PARTS);
-    this.#take(Math.max(0, Math.floor(bytes)), Math.max(0, Math.floor(inodes)));
+    const moreBytes = Math.max(0, Math.floor(bytes));
+    this.#inodes += space.setAside(moreBytes, Math.max(0, Math.floor(inodes)));
+    this.#bytes += moreBytes;
     return true;
   }
 
-  #take(bytes: number, inodes: number): void {
-    this.#bytes += bytes;
-    this.#inodes += inodes;
-    this.#space!.setAside(bytes, inodes);
+  #give(bytes: number, inodes: number): void {
+    this.#bytes -= bytes;
+    this.#inodes -= inodes;
+    this.#space!.giveBack(bytes, inodes);
   }
 
   /** What the client may still use of it. */
@@ -113,7 +115,7 @@ export class ClientView {
   spend(bytes: number, inodes: number): void {
     // A client that keeps no rules posts what it was never allowed to.
     if (this.#space === undefined) return;
-    this.#take(-Math.min(bytes, this.#bytes), -Math.min(inodes, this.#inodes));
+    this.#give(Math.min(bytes, this.#bytes), Math.min(inodes, this.#inodes));
   }
 
   /** Nobody relies on the client any more, and the client on nothing. */
@@ -132,7 +134,7 @@ export class ClientView {
     for (const node of this.#written) node.holder = undefined;
     this.#leased.clear();
     this.#written.clear();
-    if (this.#space !== undefined) this.#take(-this.#bytes, -this.#inodes);
+    if (this.#space !== undefined) this.#give(this.#bytes, this.#inodes);
     this.#space = undefined;
   }
 

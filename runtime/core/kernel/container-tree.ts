@@ -137,6 +137,7 @@ export function assembleTree(
       services.keep(fileSystem, plan, restored && { nodes: restored, isWritten });
     }
     // What the runtime itself puts there is not the guest's.
+    if (spec.locksMax !== undefined) fileSystem.locks.countMax = spec.locksMax;
     const isOwn = fileSystem.device === DEVICE.dev || fileSystem.device === DEVICE.etc;
     if (budget !== undefined && !isOwn) charge(fileSystem, budget);
     if (moved === undefined) return fileSystem;
@@ -186,11 +187,12 @@ export function assembleTree(
     if (plan.kind === "bind") {
       const root = moved?.roots[table.mounts.length - 1];
       const tree = services.openHost(plan.source, plan.readOnly, device, root);
+      if (spec.locksMax !== undefined) tree.locks.countMax = spec.locksMax;
       mount(plan.target, { tree, readOnly: plan.readOnly });
       continue;
     }
     const { sizeBytesMax: bytesMax, mode: rootMode } = plan;
-    const { inodesMax } = spec;
+    const { inodesMax = spec.inodesMax } = plan;
     const make = (device: bigint) => new FileSystem({ nowNs, device, bytesMax, inodesMax, rootMode });
     const tree =
       volumes !== undefined && plan.keep?.kind === "folder"
@@ -253,6 +255,7 @@ function openShared(
 
 /** What of it is in memory now, and what will be. */
 function charge({ space }: FileSystem, budget: FilesMemory): void {
+  space.chargeInodesTo(budget);
   if (space.pages !== undefined) {
     space.pages.chargeTo(budget);
     return;

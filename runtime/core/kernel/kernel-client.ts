@@ -136,7 +136,7 @@ export class KernelClient implements Poster {
     if (this.#views.hasLeasesBeside(this.view)) this.#revokeTouched(operation);
     let answer = this.#views.as(this.view, () => this.#perform(operation));
     // What was set aside for posts is everybody's when it is the last.
-    if (answer === -Errno.ENOSPC && !this.#views.isEmpty) {
+    if (answer === -Errno.ENOSPC && this.#views.hasCredit) {
       this.#views.revokeAll();
       answer = this.#views.as(this.view, () => this.#perform(operation));
     }

@@ -48,6 +48,8 @@ export interface ProgramParts {
   openPipe?: (() => PipeFiles | Failure) | undefined;
   /** Of its container. */
   openFiles?: OpenFileCount | undefined;
+  /** See `System`. */
+  fileBytesMax?: number | undefined;
   /** Undefined: nobody counts what its container reads and writes. */
   ioPage?: SharedArrayBuffer | undefined;
 }
@@ -70,6 +72,7 @@ export class ProgramSystem implements System {
   readonly openPipe: (() => PipeFiles | Failure) | undefined;
   readonly openFiles: OpenFileCount | undefined;
   readonly fileTraffic: FileTraffic | undefined;
+  readonly fileBytesMax: number | undefined;
 
   constructor(parts: ProgramParts) {
     this.args = parts.args;
@@ -84,6 +87,7 @@ export class ProgramSystem implements System {
     this.threads = parts.threads;
     this.openPipe = parts.openPipe;
     const { ioPage, clocks, bell } = parts;
+    this.fileBytesMax = parts.fileBytesMax;
     this.fileTraffic = ioPage && new IoMeter(new IoPage(ioPage), clocks, bell);
     this.processes = new ProgramProcesses(parts.clocks, parts.bell, parts.threads !== undefined);
   }

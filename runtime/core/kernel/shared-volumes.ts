@@ -109,5 +109,7 @@ export class SharedVolumes {
 }
 
 function charge({ fileSystem, users }: OpenVolume): void {
-  fileSystem.space.pages?.chargeTo(users.find((memory) => memory !== undefined));
+  const memory = users.find((user) => user !== undefined);
+  fileSystem.space.pages?.chargeTo(memory);
+  fileSystem.space.chargeInodesTo(memory);
 }

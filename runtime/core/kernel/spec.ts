@@ -24,6 +24,8 @@ export interface MountPlan {
   target: string;
   readOnly: boolean;
   sizeBytesMax: number;
+  /** Undefined: as many as the writable layer. */
+  inodesMax?: number | undefined;
   mode: number;
   /** Of a volume: where it is. */
   keep?: KeepPlan | undefined;
@@ -55,6 +57,8 @@ export interface FilesSpec {
   readOnly: boolean;
   diskBytesMax: number;
   inodesMax: number;
+  /** Advisory locks in each of their file systems; undefined: the most there can be. */
+  locksMax?: number | undefined;
   /** What of their contents is in memory is charged to it; undefined: to nobody. */
   memoryAccount?: AccountSpec | undefined;
   /** What `/sys/fs/cgroup` tells; undefined: it isn't there. */
@@ -77,6 +81,8 @@ export interface ProcessSpec {
   /** Directories that the program finds open: the name it sees, the path in the container. */
   preopens: { name: string; path: string }[];
   descriptorsMax: number;
+  /** Undefined: as long as a file can be. */
+  fileBytesMax?: number | undefined;
 }
 
 /** Where a program's files are: in its own thread, or with a kernel, whose client it then is. */
@@ -118,12 +124,19 @@ export interface ThreadSpec {
   startArg: number;
 }
 
+export interface LogSpec {
+  path: string;
+  limits: LogLimitsSpec;
+  /** Of the container's `IoPage`. */
+  ioPage: SharedArrayBuffer;
+}
+
 /** Standard streams, and what sees all that is written to them. */
 export interface StandardStreams {
   stdio: [StreamSpec, StreamSpec, StreamSpec];
   /** What all three are instead, when it has a terminal. */
   terminal: TerminalBuffers | undefined;
-  log: { path: string; limits: LogLimitsSpec } | undefined;
+  log: LogSpec | undefined;
 }
 
 export interface StartMessage extends StandardStreams {

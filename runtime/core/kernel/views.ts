@@ -37,8 +37,10 @@ export class Views implements ChangeObserver {
     poster.view.release();
   }
 
-  get isEmpty(): boolean {
-    return this.#posters.size === 0;
+  /** Something is set aside for one of them. */
+  get hasCredit(): boolean {
+    for (const { view } of this.#posters) if (view.creditBytes > 0 || view.creditInodes > 0) return true;
+    return false;
   }
 
   /** Has anybody else something leased that a change of names would end? */

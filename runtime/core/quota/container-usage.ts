@@ -50,6 +50,15 @@ export interface DiskUsage {
   readonly inodesHitCount: number;
 }
 
+/** What its programs printed, as far as it is kept. */
+export interface LogUsage {
+  /** Over all files. */
+  readonly writtenBytes: number;
+  /** It was too slow for. */
+  readonly droppedBytes: number;
+  readonly bytesPerSecondMax: number | undefined;
+}
+
 /** Its programs and their threads. */
 export interface PidsUsage {
   readonly current: number;
@@ -84,6 +93,7 @@ export interface ContainerUsage {
   readonly memory: MemoryUsage;
   readonly io: IoUsage;
   readonly disk: DiskUsage;
+  readonly log: LogUsage;
   readonly pids: PidsUsage;
   readonly openFiles: OpenFilesUsage;
   readonly pressure: {

@@ -2,37 +2,40 @@
  * What a container reads and writes: its limits, and what it has used of them, for all threads that work for it.
  *
  * Shared memory, 8 bytes a cell, `BigInt64`s where nothing else is said; by index:
- * - 0 ARRIVAL: when the next unit is due (`rate-limit.ts`): bytes read, bytes written, reads, writes; by who reads and writes
- * - 4 RATE: how many a second of each; 0 is no limit; by the engine
- * - 8 COUNT: how many there were of each; by who reads and writes
- * - 12 WAITED: nanoseconds that threads waited for it, together
- * - 13 DISK: bytes and inodes of the writable layer, `Float64`s; by the one thread that has the files
- * - 15 DISK_MAX: how many there may be of each, `Float64`s; by the engine
- * - 17 HITS: how often one was refused for want of each
- * - 19, as two `Int32`s: a generation, one more whenever the engine sets a limit, and bits of which ways have a rate
+ * - 0 ARRIVAL: when the next unit is due (`rate-limit.ts`): bytes read, bytes written, reads, writes, bytes of the log; by who does it
+ * - 5 RATE: how many a second of each; 0 is no limit; by the engine
+ * - 10 COUNT: how many there were of each; by who does it
+ * - 15 WAITED: nanoseconds that threads waited for files, together
+ * - 16 DISK: bytes and inodes of the writable layer, `Float64`s; by the one thread that has the files
+ * - 18 DISK_MAX: how many there may be of each, `Float64`s; by the engine
+ * - 20 HITS: how often one was refused for want of each
+ * - 22 LOG_DROPPED: bytes of output that aren't in the log
+ * - 23, as two `Int32`s: a generation, one more whenever the engine sets a limit, and bits of which ways have a rate
  *
  * Everybody adds, or exchanges; nobody locks, and nobody waits in here. A guest sees none of it. What has one writer is a plain `Float64`: one
  * store on every machine of 64 bits, and with atomic ones making and removing files took a tenth longer.
  */
-import { charge } from "./rate-limit.ts";
+import { charge, owed } from "./rate-limit.ts";
 
 /** By their place in the page. */
 export const IoWay = { read: 0, write: 1 } as const;
 export type IoWay = (typeof IoWay)[keyof typeof IoWay];
 
 const ARRIVAL = 0;
-const RATE = 4;
-const COUNT = 8;
-const WAITED = 12;
-const DISK = 13;
-const DISK_MAX = 15;
-const HITS = 17;
-const GENERATION = 38;
-const LIMITED = 39;
-const CELLS = 20;
+const RATE = 5;
+const COUNT = 10;
+const WAITED = 15;
+const DISK = 16;
+const DISK_MAX = 18;
+const HITS = 20;
+const LOG_DROPPED = 22;
+const GENERATION = 46;
+const LIMITED = 47;
+const CELLS = 24;
 
 /** From bytes to operations. */
 const OPERATIONS = 2;
+const LOG = 4;
 /** From bytes to inodes. */
 const INODES = 1;
 
@@ -46,6 +49,8 @@ export interface IoLimits {
   /** Operations a second. */
   readIops: number;
   writeIops: number;
+  /** Bytes a second of the log. */
+  logBps: number;
   /** What the writable layer may hold. */
   diskBytesMax: number;
   diskInodesMax: number;
@@ -58,6 +63,9 @@ export interface IoUsage {
   writeCount: number;
   /** That threads waited because of a rate, together. */
   waitedUs: number;
+  /** Written to the log, over all its files; and bytes of output that it was too slow for. */
+  logBytes: number;
+  logDroppedBytes: number;
   diskBytes: number;
   diskInodes: number;
   /** How often something didn't fit (ENOSPC). */
@@ -101,6 +109,7 @@ export class IoPage implements DiskGauge {
       writeBps: this.#get(RATE + IoWay.write),
       readIops: this.#get(RATE + OPERATIONS + IoWay.read),
       writeIops: this.#get(RATE + OPERATIONS + IoWay.write),
+      logBps: this.#get(RATE + LOG),
       diskBytesMax: this.bytesMax,
       diskInodesMax: this.inodesMax,
     };
@@ -108,8 +117,8 @@ export class IoPage implements DiskGauge {
 
   /** Also while the container runs. Who waits for a rate that changes waits no longer. */
   set limits(limits: IoLimits) {
-    const { readBps, writeBps, readIops, writeIops } = limits;
-    for (const [index, rate] of [readBps, writeBps, readIops, writeIops].entries()) {
+    const { readBps, writeBps, readIops, writeIops, logBps } = limits;
+    for (const [index, rate] of [readBps, writeBps, readIops, writeIops, logBps].entries()) {
       const value = BigInt(rate);
       if (Atomics.exchange(this.#cells, RATE + index, value) !== value) {
         Atomics.store(this.#cells, ARRIVAL + index, 0n);
@@ -132,6 +141,8 @@ export class IoPage implements DiskGauge {
       readCount: this.#get(COUNT + OPERATIONS + IoWay.read),
       writeCount: this.#get(COUNT + OPERATIONS + IoWay.write),
       waitedUs: Number(Atomics.load(this.#cells, WAITED) / NS_PER_US),
+      logBytes: this.#get(COUNT + LOG),
+      logDroppedBytes: this.#get(LOG_DROPPED),
       diskBytes: this.#numbers[DISK]!,
       diskInodes: this.#numbers[DISK + INODES]!,
       diskBytesHits: this.#get(HITS),
@@ -169,6 +180,24 @@ export class IoPage implements DiskGauge {
     const forOneNs = charge(this.#cells, ARRIVAL + operation, RATE + operation, 1, nowNs);
     if (forBytesNs > forOneNs) return forBytesNs;
     return forOneNs;
+  }
+
+  /**
+   * So much more is in the log.
+   * @returns nanoseconds that whoever wrote it waits now
+   */
+  chargeLog(bytes: number, nowNs: bigint): bigint {
+    Atomics.add(this.#cells, COUNT + LOG, BigInt(bytes));
+    return charge(this.#cells, ARRIVAL + LOG, RATE + LOG, bytes, nowNs);
+  }
+
+  /** More was written to the log than may be, for so long. */
+  logOwedNs(nowNs: bigint): bigint {
+    return owed(this.#cells, ARRIVAL + LOG, nowNs);
+  }
+
+  noteDropped(bytes: number): void {
+    Atomics.add(this.#cells, LOG_DROPPED, BigInt(bytes));
   }
 
   /** A thread has waited so long. */

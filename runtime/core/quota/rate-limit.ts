@@ -37,7 +37,16 @@ export function charge(
     const due = (before > nowNs ? before : nowNs) + costNs;
     const after = due < ARRIVAL_NS_MAX ? due : ARRIVAL_NS_MAX;
     if (Atomics.compareExchange(cells, arrivalIndex, before, after) !== before) continue;
-    const waitNs = after - BURST_NS - nowNs;
-    return waitNs > 0n ? waitNs : 0n;
+    return waitFor(after, nowNs);
   }
+}
+
+/** How long who passed last still waits: until then nobody who can't wait passes. */
+export function owed(cells: BigInt64Array, arrivalIndex: number, nowNs: bigint): bigint {
+  return waitFor(Atomics.load(cells, arrivalIndex), nowNs);
+}
+
+function waitFor(arrivalNs: bigint, nowNs: bigint): bigint {
+  const waitNs = arrivalNs - BURST_NS - nowNs;
+  return waitNs > 0n ? waitNs : 0n;
 }

@@ -31,6 +31,7 @@ const FIGURES = {
     ] as const),
   ],
   disk: ["usedBytes", "limitBytes", "inodes", "inodesMax", "bytesHitCount", "inodesHitCount"],
+  log: ["writtenBytes", "droppedBytes", "bytesPerSecondMax"],
   pids: ["current", "peak", "max", "limitHitCount"],
   openFiles: ["current", "max"],
 } as const satisfies { [Part in keyof Omit<ContainerUsage, "pressure">]: Figures<ContainerUsage[Part]> };
@@ -41,7 +42,7 @@ const AVERAGES = ["avg10", "avg60", "avg300", "totalUs"] as const satisfies Figu
 
 const HEADER_BYTES = 8;
 /** Not counted here: what is done when a thread loads this is done at each start. */
-const FIGURE_COUNT = 61;
+const FIGURE_COUNT = 64;
 const COPY_BYTES = FIGURE_COUNT * Float64Array.BYTES_PER_ELEMENT;
 /** A write during each of so many reads during each of so many reads: then it is taken as it is. */
 const TRIES_MAX = 1000;
@@ -139,6 +140,7 @@ function emptyUsage(): ContainerUsage {
       writesPerSecondMax: undefined,
     },
     disk: { ...zero.disk, limitBytes: undefined, inodesMax: undefined },
+    log: { ...zero.log, bytesPerSecondMax: undefined },
     pids: { ...zero.pids, max: undefined },
     openFiles: { ...zero.openFiles, max: undefined },
   };

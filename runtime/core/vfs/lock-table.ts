@@ -20,11 +20,12 @@ interface FileLocks {
 export class LockTable {
   /** Of files that somebody has locked. */
   readonly #files = new Map<bigint, FileLocks>();
-  readonly #countMax: number;
+  /** The last limit that was set. */
+  countMax: number;
   #count = 0;
 
   constructor(countMax = LOCKS_MAX) {
-    this.#countMax = countMax;
+    this.countMax = countMax;
   }
 
   /** Locks that are held. */
@@ -41,7 +42,7 @@ export class LockTable {
 
   /** @returns ENOLCK when there are too many */
   take(lock: Lock, kind: "shared" | "exclusive"): number {
-    if (this.#count >= this.#countMax) return -Errno.ENOLCK;
+    if (this.#count >= this.countMax) return -Errno.ENOLCK;
     let file = this.#files.get(lock.inode);
     if (file === undefined) {
       file = { exclusive: false, holders: new Set(), waiting: new WaitQueue() };

@@ -2,6 +2,7 @@
 import type { FilesMemory } from "../quota/files-memory.ts";
 import type { DiskGauge } from "../quota/io-page.ts";
 import { type ChunkMemory, OWN_MEMORY } from "./chunk-memory.ts";
+import { InodeMemory } from "./inode-memory.ts";
 import type { PageCache } from "./page-cache.ts";
 
 export class Space {
@@ -13,6 +14,7 @@ export class Space {
   #asideBytes = 0;
   #asideInodes = 0;
   #gauge: DiskGauge | undefined = undefined;
+  readonly #inodeMemory = new InodeMemory();
   /** Undefined: all is in memory, and nothing on disk. */
   pages: PageCache | undefined = undefined;
 
@@ -54,7 +56,12 @@ export class Space {
   }
   set inodes(inodes: number) {
     this.#inodes = inodes;
-    this.#gauge?.publishInodes(inodes - this.#asideInodes);
+    this.#inodeMemory.resize(inodes);
+    this.#publishInodes();
+  }
+
+  #publishInodes(): void {
+    this.#gauge?.publishInodes(this.#inodes - this.#asideInodes);
   }
 
   /** What is left, for anything; negative, when there is more than there may be. */
@@ -65,23 +72,50 @@ export class Space {
     return this.inodesMax - this.#inodes;
   }
 
-  /** False, and nothing taken, when it doesn't fit. */
+  /** Its inodes are in memory, whatever else is on disk. */
+  chargeInodesTo(memory: FilesMemory | undefined): void {
+    this.#inodeMemory.chargeTo(memory, this.#inodes);
+  }
+
+  /** False, and nothing taken, when it doesn't fit, or the container has no memory for it. */
   takeInode(): boolean {
     if (this.#inodes >= this.inodesMax) {
-      this.#gauge?.hitInodes();
+      if (!this.#hasAside) this.#gauge?.hitInodes();
       return false;
     }
-    this.inodes++;
+    if (!this.#inodeMemory.resize(this.#inodes + 1)) return false;
+    this.#inodes++;
+    this.#publishInodes();
     return true;
   }
 
   /** Somebody is told that it doesn't fit. */
   refuseBytes(): void {
-    this.#gauge?.hitBytes();
+    if (!this.#hasAside) this.#gauge?.hitBytes();
   }
 
-  /** Nobody else gets it, and it isn't used. Negative: it is free again. */
-  setAside(bytes: number, inodes: number): void {
+  /** What is refused now is asked for again when nothing is set aside any more. */
+  get #hasAside(): boolean {
+    return this.#asideBytes > 0 || this.#asideInodes > 0;
+  }
+
+  /**
+   * Nobody else gets it, and it isn't used.
+   * @returns inodes that were: none, when there is no memory for them
+   */
+  setAside(bytes: number, inodes: number): number {
+    const hasMemory = this.#inodeMemory.resize(this.#inodes + inodes);
+    this.#moveAside(bytes, hasMemory ? inodes : 0);
+    return hasMemory ? inodes : 0;
+  }
+
+  /** It is free again. */
+  giveBack(bytes: number, inodes: number): void {
+    this.#moveAside(-bytes, -inodes);
+    this.#inodeMemory.resize(this.#inodes);
+  }
+
+  #moveAside(bytes: number, inodes: number): void {
     this.#asideBytes += bytes;
     this.#asideInodes += inodes;
     this.#bytes += bytes;

@@ -10,13 +10,13 @@ export class LateLogFile {
     this.#parameters = parameters;
   }
 
-  append(stream: LogStream, text: Uint8Array): void {
+  append(stream: LogStream, text: Uint8Array): number {
     try {
       this.#file ??= new LogFile(...this.#parameters);
     } catch {
-      return;
+      return 0;
     }
-    this.#file.append(stream, text);
+    return this.#file.append(stream, text);
   }
 
   close(): void {

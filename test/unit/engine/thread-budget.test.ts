@@ -23,3 +23,15 @@ test("a program that a person wants always begins; its threads find no room then
   budget.give();
   expect(budget.take()).toBe(true);
 });
+
+test("what is refused is counted, and a limit that changes holds from then on", () => {
+  const budget = new ThreadBudget(2);
+  budget.begin();
+  expect([budget.take(), budget.take(), budget.take()]).toEqual([true, false, false]);
+  budget.countMax = 3;
+  expect([budget.take(), budget.take()]).toEqual([true, false]);
+  budget.countMax = 1;
+  budget.give();
+  expect(budget.take()).toBe(false);
+  expect([budget.count, budget.refusedCount]).toEqual([2, 4]);
+});

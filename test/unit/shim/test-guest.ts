@@ -71,6 +71,7 @@ export interface TestGuestOptions {
   /** Its runtime has none. */
   withoutPipes?: boolean;
   fileTraffic?: FileTraffic;
+  fileBytesMax?: number;
 }
 
 /** A system call by its WASI name: numbers and bigints as WebAssembly would pass them; answers an errno. */
@@ -121,6 +122,7 @@ export class TestGuest {
       },
       random: (target) => randomFillSync(target),
       fileTraffic: options.fileTraffic,
+      fileBytesMax: options.fileBytesMax,
       openPipe: options.withoutPipes === true ? undefined : openOwnPipe,
     };
     this.guest = new Guest(this.system, { descriptorsMax: options.descriptorsMax ?? 64 });

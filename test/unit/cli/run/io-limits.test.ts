@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseFlags } from "../../../../runtime/cli/flags/parse-flags.ts";
 import { RUN_FLAGS } from "../../../../runtime/cli/flags/run-flags.ts";
-import { parseResources, resourceWarnings } from "../../../../runtime/cli/run/resources.ts";
+import { limitWarnings, parseLimits } from "../../../../runtime/cli/run/limits.ts";
 
 const given = (args: readonly string[]) =>
   parseFlags(args, { flags: RUN_FLAGS, interspersed: false, command: "wpod run" });
@@ -20,8 +20,8 @@ test.each([
   { args: ["--storage-opt=size=64m"], limits: { diskBytesMax: 64 << 20 } },
   { args: ["--storage-opt=inodes=5", "--storage-opt=size=1"], limits: { diskBytesMax: 1, inodesMax: 5 } },
   { args: [], limits: {} },
-])("$args", ({ args, limits }) => {
-  expect(parseResources(given(args))).toEqual(limits);
+])("$args", async ({ args, limits }) => {
+  expect(await parseLimits(given(args))).toEqual(limits);
 });
 
 const BYTES = "it is a number with a unit, such as 10mb or /dev/sda:10mb";
@@ -54,8 +54,8 @@ describe("is refused, with the reason", () => {
       text,
       why: "unknown option",
     })),
-  ])("--$flag $text", ({ flag, text, why }) => {
-    expect(() => parseResources(given([`--${flag}=${text}`]))).toThrow(
+  ])("--$flag $text", async ({ flag, text, why }) => {
+    await expect(parseLimits(given([`--${flag}=${text}`]))).rejects.toThrow(
       expect.objectContaining({
         code: "USAGE",
         message: `invalid --${flag} ${JSON.stringify(text)}: ${why}`,
@@ -71,8 +71,8 @@ test.each([
     warned: ["device-read-bps", "device-write-iops"],
   },
   { args: ["--device-read-bps=1mb", "--storage-opt=size=1"], warned: [] },
-])("$args: a device that is named is warned of", ({ args, warned }) => {
-  expect(resourceWarnings(given(args))).toEqual(
+])("$args: a device that is named is warned of", async ({ args, warned }) => {
+  expect(await limitWarnings(given(args))).toEqual(
     warned.map((flag) => `--${flag} holds for all files of the container together, whatever device it names`),
   );
 });

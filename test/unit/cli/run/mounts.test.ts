@@ -117,6 +117,8 @@ test.each(MOUNT_REFUSALS)("--mount %s is refused", (text, why) => {
 test.each([
   ["/t", { target: "/t" }],
   ["/t:size=64k,mode=700", { target: "/t", sizeBytesMax: 65536, mode: 0o700 }],
+  ["/t:nr_inodes=10", { target: "/t", inodesMax: 10 }],
+  ["/t:nr_inodes=1k,size=1", { target: "/t", inodesMax: 1024, sizeBytesMax: 1 }],
   ["/t:ro,noexec,nosuid,nodev", { target: "/t", readOnly: true }],
 ])("--tmpfs %s", (text, mount) => {
   expect(parseTmpfs(text)).toEqual({ type: "tmpfs", ...mount });
@@ -127,6 +129,11 @@ test.each([
   ["/t:mode=8", 'MOUNT_INVALID --tmpfs /t:mode=8: invalid mode "8", it is octal: 1777'],
   ["/t:mode=10000", 'MOUNT_INVALID --tmpfs /t:mode=10000: invalid mode "10000", it is octal: 1777'],
   ["/t:size=x", "USAGE invalid size: 'x'"],
+  ["/t:size=-1", "USAGE invalid size: '-1'"],
+  ...["0", "-1", "x", "1.5", ""].map((text) => [
+    `/t:nr_inodes=${text}`,
+    `MOUNT_INVALID --tmpfs /t:nr_inodes=${text}: invalid nr_inodes "${text}", it is a number from 1 on`,
+  ]),
 ])("--tmpfs %s is refused", (text, message) => {
   expect(refusal(() => parseTmpfs(text))).toBe(message);
 });

@@ -10,6 +10,7 @@ const NONE: IoLimits = {
   writeBps: 0,
   readIops: 0,
   writeIops: 0,
+  logBps: 0,
   diskBytesMax: 0,
   diskInodesMax: 0,
 };

@@ -7,6 +7,7 @@ const NONE: IoLimits = {
   writeBps: 0,
   readIops: 0,
   writeIops: 0,
+  logBps: 0,
   diskBytesMax: 1000,
   diskInodesMax: 10,
 };
@@ -14,7 +15,8 @@ const create = (limits: Partial<IoLimits> = {}) => IoPage.create({ ...NONE, ...l
 
 describe("limits", () => {
   test("are what was set, in every thread that has the page", () => {
-    const limits = { readBps: 1, writeBps: 2, readIops: 3, writeIops: 4, diskBytesMax: 5, diskInodesMax: 6 };
+    const rates = { readBps: 1, writeBps: 2, readIops: 3, writeIops: 4, logBps: 7 };
+    const limits = { ...rates, diskBytesMax: 5, diskInodesMax: 6 };
     const page = create();
     const elsewhere = new IoPage(page.buffer);
     expect(elsewhere.limits).toEqual(NONE);
@@ -50,6 +52,19 @@ describe("limits", () => {
   });
 });
 
+test("who writes to the log waits for it, and others see how long", () => {
+  const page = create({ logBps: 1000, readBps: 1 });
+  const elsewhere = new IoPage(page.buffer);
+  expect(page.chargeLog(100, NS)).toBe(0n);
+  expect(elsewhere.logOwedNs(NS)).toBe(0n);
+  expect(page.chargeLog(1000, NS)).toBe(NS);
+  expect(elsewhere.logOwedNs(NS)).toBe(NS);
+  expect(elsewhere.logOwedNs(2n * NS - 1n)).toBe(1n);
+  expect(elsewhere.logOwedNs(2n * NS)).toBe(0n);
+  page.limits = NONE;
+  expect(page.chargeLog(2 ** 40, NS)).toBe(0n);
+});
+
 test.each([
   { limits: { readBps: 100 }, read: 9_900_000_000n, write: 0n },
   { limits: { writeBps: 100 }, read: 0n, write: 9_900_000_000n },
@@ -74,6 +89,8 @@ test("usage is what all threads did together", () => {
   elsewhere.publishBytes(123);
   elsewhere.publishInodes(4);
   elsewhere.hitBytes();
+  elsewhere.chargeLog(300, 0n);
+  page.noteDropped(11);
   elsewhere.hitInodes();
   elsewhere.hitInodes();
   expect(page.usage).toEqual({
@@ -82,6 +99,8 @@ test("usage is what all threads did together", () => {
     readCount: 2,
     writeCount: 1,
     waitedUs: 1501,
+    logBytes: 300,
+    logDroppedBytes: 11,
     diskBytes: 123,
     diskInodes: 4,
     diskBytesHits: 1,

@@ -42,6 +42,7 @@ export const USAGE: ContainerUsage = {
     bytesHitCount: 3,
     inodesHitCount: 4,
   },
+  log: { writtenBytes: 4711, droppedBytes: 12, bytesPerSecondMax: 67_108_864 },
   pids: { current: 4, peak: 9, max: 128, limitHitCount: 11 },
   openFiles: { current: 13, max: 4096 },
   pressure: { cpu: stall(1), memory: stall(2), io: stall(3) },

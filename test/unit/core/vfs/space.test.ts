@@ -13,6 +13,7 @@ const LIMITS: IoLimits = {
   writeBps: 0,
   readIops: 0,
   writeIops: 0,
+  logBps: 0,
   diskBytesMax: 1000,
   diskInodesMax: 3,
 };
@@ -45,8 +46,16 @@ test("isn't told of what is set aside for what may come", () => {
   expect([tree.space.freeBytes, tree.space.freeInodes]).toEqual([495, 1]);
   tree.space.bytes += 1;
   expect(page.usage).toMatchObject({ diskBytes: 6, diskInodes: 1 });
-  tree.space.setAside(-500, -1);
+  tree.space.giveBack(500, 1);
   expect(tree.usage()).toEqual({ bytes: 6, inodes: 1 });
+});
+
+test("counts nothing as refused as long as something is set aside: it is asked for again without", () => {
+  const { page, tree, root } = reporting();
+  tree.space.setAside(500, 2);
+  expect(root.openAt("a", NEW)).toBe(-Errno.ENOSPC);
+  expect(openPath(root, "before", NEW).allocate(0, 600)).toBe(-Errno.ENOSPC);
+  expect(page.usage).toMatchObject({ diskBytesHits: 0, diskInodesHits: 0 });
 });
 
 describe("a limit that changes", () => {

@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const open = () => new LateLogFile(path, { fileBytesMax: 10_000, fileCountMax: 1 }, () => 0n);
+const open = () => new LateLogFile(path, { fileBytesMax: 10_000, fileCountMax: 1, drops: false }, () => 0n);
 
 test("a log whose folder comes later has what is written from then on", () => {
   const log = open();

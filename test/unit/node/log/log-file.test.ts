@@ -16,7 +16,9 @@ import { LogFile } from "../../../../runtime/node/log/log-file.ts";
 import { followLog, readLog } from "../../../../runtime/node/log/log-reader.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const LIMITS = { fileBytesMax: 200, fileCountMax: 3 };
+/** Of a record, beside its text. */
+const RECORD_BYTES = "1970-01-01T00:00:00.000000000Z stdout F \n".length;
+const LIMITS = { fileBytesMax: 200, fileCountMax: 3, drops: false };
 
 let folder: string;
 let path: string;
@@ -81,6 +83,32 @@ describe("a log", () => {
     expect(kept.at(-1)).toContain("11");
   });
 
+  test("of one file begins anew when that is full", async () => {
+    const log = open({ ...LIMITS, fileCountMax: 1 });
+    for (let line = 0; line < 12; line++)
+      log.append("stdout", encode(`line ${String(line).padStart(15, "0")}\n`));
+    log.close();
+    expect(readdirSync(folder)).toEqual(["ctr.log"]);
+    expect((await texts()).map((text) => Number(text.slice(-2)))).toEqual([9, 10, 11]);
+  });
+
+  test.each([
+    { what: "many lines", lineBytes: 14, lines: 7, fileBytes: 3 * 55 },
+    { what: "as many as fit exactly", lineBytes: 9, lines: 12, fileBytes: 4 * 50 },
+    { what: "lines that are longer than a file each", lineBytes: 200, lines: 3, fileBytes: 241 },
+  ])("takes $what of one write in pieces", async ({ lineBytes, lines, fileBytes }) => {
+    const log = open();
+    expect(log.append("stdout", encode(`${"x".repeat(lineBytes)}\n`.repeat(100)))).toBe(
+      100 * (RECORD_BYTES + lineBytes),
+    );
+    log.close();
+    expect((await texts()).length).toBe(lines);
+    expect(readdirSync(folder).sort()).toEqual(["ctr.log", "ctr.log.1", "ctr.log.2"]);
+    for (const file of readdirSync(folder)) {
+      expect(readFileSync(join(folder, file)).length).toBeLessThanOrEqual(fileBytes);
+    }
+  });
+
   test("goes on in the file that is there", async () => {
     open().append("stdout", encode("before\n"));
     open().append("stdout", encode("after\n"));
@@ -98,7 +126,7 @@ describe("a log", () => {
 
 describe("a query", () => {
   beforeEach(() => {
-    const log = open({ fileBytesMax: 100_000, fileCountMax: 3 });
+    const log = open({ fileBytesMax: 100_000, fileCountMax: 3, drops: false });
     log.append("stdout", encode("one\n")); // 0
     log.append("stdout", encode("tw")); // 1
     log.append("stderr", encode("err\n")); // 2

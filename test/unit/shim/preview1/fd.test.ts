@@ -321,6 +321,76 @@ test("what is read from regular files and written to them is told, each call onc
   ]);
 });
 
+describe("a program that may make files of 10 bytes", () => {
+  const { EFBIG } = Errno;
+  const limited = (content: string) => withFile(content, { fileBytesMax: 10 });
+  const sizeOf = (guest: TestGuest) => {
+    const stat = guest.guest.stat;
+    guest.guest.descriptors.get(FILE)!.file.stat(stat);
+    return stat.sizeBytes;
+  };
+
+  test.each([
+    { name: "all of it fits", pieces: ["0123456789"], errno: 0, count: 10 },
+    { name: "as much as fits", pieces: ["0123456789a"], errno: 0, count: 10 },
+    { name: "as much as fits of several", pieces: ["01234", "567", "89ab"], errno: 0, count: 10 },
+    {
+      name: "as much as fits of many",
+      pieces: ["x".repeat(5), "y".repeat(5), "z".repeat(GATHER_BYTES_MAX)],
+      errno: 0,
+      count: 10,
+    },
+  ])("writes $name", ({ pieces, errno, count }) => {
+    const guest = limited("");
+    expect(write(guest, FILE, pieces)).toEqual({ errno, count });
+    expect(write(guest, FILE, ["more"]).errno).toBe(EFBIG);
+    expect(write(guest, FILE, ["mo", "re"]).errno).toBe(EFBIG);
+    expect(write(guest, FILE, [""])).toEqual({ errno: 0, count: 0 });
+    expect(sizeOf(guest)).toBe(10);
+  });
+
+  test("overwrites what is there, and appends as much as fits", () => {
+    const guest = limited("01234567");
+    expect(guest.call("fd_seek", FILE, 4n, 0, OUT)).toBe(0);
+    expect(write(guest, FILE, ["abcdefghij"])).toEqual({ errno: 0, count: 6 });
+    expect(guest.call("fd_filestat_set_size", FILE, 9n)).toBe(0);
+    expect(guest.call("fd_fdstat_set_flags", FILE, FdFlags.APPEND)).toBe(0);
+    expect(write(guest, FILE, ["xyz"])).toEqual({ errno: 0, count: 1 });
+    expect(write(guest, FILE, ["xyz"]).errno).toBe(EFBIG);
+  });
+
+  test.each([
+    { offset: 0n, errno: 0, count: 3 },
+    { offset: 8n, errno: 0, count: 2 },
+    { offset: 9n, errno: 0, count: 1 },
+    { offset: 10n, errno: EFBIG },
+    { offset: 2n ** 53n - 2n, errno: EFBIG },
+  ])("writes at $offset: $errno", ({ offset, errno, count }) => {
+    const guest = limited("");
+    guest.iovecs(IOVECS, [[DATA, 3]]);
+    expect(guest.call("fd_pwrite", FILE, IOVECS, 1, offset, OUT)).toBe(errno);
+    if (count !== undefined) expect(guest.u32(OUT)).toBe(count);
+  });
+
+  test("makes no file longer, and a longer one shorter", () => {
+    const guest = limited("");
+    expect(guest.call("fd_filestat_set_size", FILE, 11n)).toBe(EFBIG);
+    expect(guest.call("fd_allocate", FILE, 5n, 6n)).toBe(EFBIG);
+    expect(guest.call("fd_allocate", FILE, 5n, 5n)).toBe(0);
+    expect(sizeOf(guest)).toBe(10);
+    const { file } = guest.guest.descriptors.get(FILE)!;
+    file.truncate(100);
+    expect(guest.call("fd_filestat_set_size", FILE, 50n)).toBe(0);
+    expect(guest.call("fd_allocate", FILE, 0n, 50n)).toBe(0);
+    expect(guest.call("fd_filestat_set_size", FILE, 51n)).toBe(EFBIG);
+  });
+
+  test("prints as much as it wants", () => {
+    const guest = limited("");
+    expect(write(guest, 1, ["more than ten bytes"]).errno).toBe(0);
+  });
+});
+
 describe("seeking", () => {
   test.each([
     { offset: 3n, whence: 0, unstable: 2, errno: 0, position: 3n },
