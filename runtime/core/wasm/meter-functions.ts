@@ -8,6 +8,7 @@ import {
   call,
   drop,
   forEver,
+  globalGet,
   globalSet,
   i32And,
   i32AtomicStore,
@@ -47,6 +48,8 @@ export class MeterFunctions {
   readonly #charges = new Map<string, number>();
   /** Index of `tick () -> ()`. */
   readonly tick: number;
+  /** The same for code that counts by itself: answers the count to go on with. */
+  readonly localTick: number;
 
   /**
    * @param memory index of the memory that is shared with the host
@@ -73,6 +76,11 @@ export class MeterFunctions {
         i32Const(interval),
         globalSet(fuel),
       ].flat(),
+    );
+    this.localTick = editor.addFunction(
+      editor.addType({ params: [], results: [ValueType.i32] }),
+      0,
+      [call(this.tick), globalGet(fuel)].flat(),
     );
   }
 

@@ -16,7 +16,7 @@ import { CheckInserter } from "./meter-checks.ts";
 import { MeterFunctions } from "./meter-functions.ts";
 import { ModuleEditor } from "./module-editor.ts";
 import { OwnReferences } from "./own-references.ts";
-import { MalformedError, SectionId, unsigned } from "./reader.ts";
+import { MalformedError, SectionId } from "./reader.ts";
 
 export interface MeteringOptions {
   /** Checks between two looks; a power of two from 1 to 2^20. */
@@ -78,9 +78,11 @@ function meter(module: Uint8Array, interval: number): MeteredModule {
   const functions = new MeterFunctions(editor, memoryIndex, fuel, interval);
   const firstFunction = counts.function - code.count;
   const checked = { bytes: module, references, addresses, firstFunction };
-  const { bodies, hints } = new CheckInserter(checked, code.reader, functions, fuel).insert(code);
+  const paramCount = (functionIndex: number) => editor.signature(functionIndex)?.params.length ?? 0;
+  const inserter = new CheckInserter(checked, code.reader, functions, fuel, paramCount);
+  const { bodies, hints } = inserter.insert(code);
   editor.replaceCode([bodies]);
-  editor.addCustomSection(BRANCH_HINTS, [Uint8Array.from(unsigned(code.count)), hints]);
+  editor.addCustomSection(BRANCH_HINTS, [hints]);
 
   const memory = editor.freeExportName(MEMORY_EXPORT);
   editor.export("memory", memory, memoryIndex);

@@ -160,6 +160,13 @@ export class BinaryReader {
     this.#fail("has a type that is too long");
   }
 
+  /** A value type, nothing, or the index of a type: one number, but for two kinds of reference. */
+  skipBlockType(): void {
+    const code = this.bytes[this.offset];
+    if (code === 0x63 || code === 0x64) this.skipValueType();
+    else this.s32();
+  }
+
   /** Bytes with their length in front, not copied. */
   bytesWithLength(): Uint8Array {
     const sizeBytes = this.u32();

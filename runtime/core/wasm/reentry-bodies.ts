@@ -39,7 +39,7 @@ import { i32Add, i32And, i32Const, i32Eqz, localGet, localSet, localTee } from "
 import { ByteWriter } from "./bytes.ts";
 import { ValueType } from "./module-editor.ts";
 import { BinaryReader, unsigned } from "./reader.ts";
-import { type Frame, type LoopPlan, Opcode, REFERENCE_TYPES } from "./reentry-loops.ts";
+import { type Frame, type LoopPlan, Opcode } from "./reentry-loops.ts";
 
 export interface ReentryBody {
   /** Value types of the parameters and locals by their byte. */
@@ -268,7 +268,7 @@ class BodyWriter {
       for (let left = count; left >= 0; left--) this.#put(unsigned(this.#label(reader.u32())));
       this.#copied = end;
     } else if (opcode === Opcode.tryTable) {
-      skipBlockType(reader);
+      reader.skipBlockType();
       this.#copyTo(reader.offset);
       this.#writeCatches(reader);
       this.#copied = end;
@@ -311,12 +311,6 @@ class BodyWriter {
   #put(...pieces: readonly (readonly number[])[]): void {
     for (const piece of pieces) this.#out.write(piece);
   }
-}
-
-function skipBlockType(reader: BinaryReader): void {
-  const code = reader.bytes[reader.offset]!;
-  if (REFERENCE_TYPES.includes(code)) reader.skipValueType();
-  else reader.u32();
 }
 
 /** Kinds of catch clauses below it name a tag. */

@@ -1,4 +1,4 @@
-/** Which functions of a module get re-entry: where it pays (`spec/design/0015-how-does-a-long-call-become-fast.md`). */
+/** Which functions of a module get re-entry: where it pays (`spec/design/0015-what-makes-a-guest-fast.md`). */
 import type { ModuleInspection } from "./module-inspection.ts";
 import { SectionId } from "./reader.ts";
 import type { ReentryOptions } from "./reentry.ts";

@@ -82,9 +82,12 @@ class Reentry {
     const bodies = new Bodies(reader, code.count);
     const sizeMin = smallestChosen(bodies, this.#options);
     const rewritten: Rewritten[] = [];
+    let leftBytes = this.#options.rewrittenBytesMax;
     for (let place = 0; place < bodies.count; place++) {
       const sizeBytes = bodies.sizeBytes(place);
-      if (sizeBytes < sizeMin || sizeBytes > this.#options.rewrittenBytesMax) continue;
+      // Of several that are as large as the smallest, there may be too many.
+      if (sizeBytes < sizeMin || sizeBytes > leftBytes) continue;
+      leftBytes -= sizeBytes;
       const clone = counts.function + rewritten.length;
       if (clone >= COUNT_MAX) break;
       const index = firstFunction + place;
