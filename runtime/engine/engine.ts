@@ -54,6 +54,7 @@ import type {
   RunResult,
   Volumes,
 } from "./types.ts";
+import { UserLimits } from "./user-limits.ts";
 import { VERSION } from "./version.ts";
 import { LocalVolumes } from "./volumes.ts";
 import { dropSpareWorkers } from "./worker-entry.ts";
@@ -77,6 +78,7 @@ export class Engine implements AsyncDisposable {
   readonly volumes: Volumes;
   readonly #records: LocalContainers;
   readonly #volumes: LocalVolumes;
+  readonly #userLimits: UserLimits;
   readonly #modules = new Modules();
   readonly #running = new Set<LocalContainer>();
   readonly #hostKind: EngineRecord["hostKind"];
@@ -97,6 +99,7 @@ export class Engine implements AsyncDisposable {
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
     this.volumes = this.#volumes;
+    this.#userLimits = new UserLimits(store);
     this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) => this.#end(id));
     this.containers = this.#records;
   }
@@ -167,6 +170,7 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await Promise.all([...this.#running, ...this.#isolated].map((container) => container.end()));
+    await this.#userLimits.close();
     await Promise.all([dropSpareWorkers(), dropSpareKernel(), this.#kernel[Symbol.asyncDispose]()]);
     this.#store?.close();
     this.#store = undefined;
@@ -188,13 +192,15 @@ export class Engine implements AsyncDisposable {
     return this.#store;
   }
 
-  async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
+  async #make(image: ImageSource, given: RunOptions, recordNow: boolean): Promise<LocalContainer> {
+    const { limits: ownLimits, admit } = await this.#userLimits.of(given);
+    const options: RunOptions = { ...given, limits: ownLimits };
     const source = await this.#resolve(image, options);
     const id = randomHex(ID_BYTES);
     const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
-    cpuLimitOf(options.limits ?? {});
+    cpuLimitOf(ownLimits);
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);
@@ -236,7 +242,7 @@ export class Engine implements AsyncDisposable {
       labels: { ...config.Labels, ...options.labels },
       annotations: { ...options.annotations },
       mounts,
-      limits: options.limits ?? {},
+      limits: ownLimits,
       readOnly: options.readOnly ?? false,
       autoRemove: options.remove === true,
       entrypoint: plan.entrypoint,
@@ -254,7 +260,7 @@ export class Engine implements AsyncDisposable {
         records: this.#records,
         options,
         terminal,
-        collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
+        collectBytesMax: ownLimits.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
         logLimits: LOG_LIMITS,
         files,
         prepare: (current) =>
@@ -269,6 +275,7 @@ export class Engine implements AsyncDisposable {
         kernel: this.#kernel,
         placement: this.#placement,
         running: this.#running,
+        admit,
         checkEngine: () => this.#checkNotDisposed(),
       },
       recordNow,

@@ -37,6 +37,7 @@ import type {
   RunOptions,
   RunResult,
 } from "./types.ts";
+import type { Admit } from "./user-limits.ts";
 import type { LocalVolumes } from "./volumes.ts";
 
 export interface ContainerParts {
@@ -61,6 +62,8 @@ export interface ContainerParts {
   placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
   running: Set<LocalContainer>;
+  /** Asked before it starts: it may have to wait for others to end. */
+  admit: Admit;
   /** Throws a WpodError when the engine was disposed of. */
   checkEngine: () => void;
 }
@@ -72,6 +75,8 @@ export class LocalContainer implements Container {
   #record: EngineRecord;
   #recorded: boolean;
   #starting = false;
+  /** Gives back what it reserved. */
+  #unreserve: (() => void) | undefined;
   #guest: GuestProcess | undefined;
   #isOver = false;
   /** Its files, while it runs. */
@@ -133,6 +138,8 @@ export class LocalContainer implements Container {
     this.#starting = true;
     try {
       this.#checkStart();
+      const admission = this.#parts.admit(this.#record);
+      if (admission !== undefined) this.#unreserve = await admission;
       const files = await this.#takeFiles();
       // What another container writes is with the kernel: nobody else may have such a volume open.
       if (this.#hasVolumes) this.#parts.kernel.prestart();
@@ -148,6 +155,9 @@ export class LocalContainer implements Container {
         this.#parts.volumes.release(this.#record.mounts, this.id);
         throw error;
       }
+    } catch (error) {
+      this.#giveBack();
+      throw error;
     } finally {
       this.#starting = false;
     }
@@ -385,6 +395,7 @@ export class LocalContainer implements Container {
     const { ending } = end;
     this.#isOver = true;
     this.#cpu?.[Symbol.dispose]();
+    this.#giveBack();
     this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;
@@ -412,6 +423,17 @@ export class LocalContainer implements Container {
     }
     const { stdout, stderr, truncated } = end;
     this.#ended.resolve({ ...state, stdout, stderr, truncated, container: this });
+  }
+
+  /** What can't be given back is free when this process has ended. */
+  #giveBack(): void {
+    const release = this.#unreserve;
+    this.#unreserve = undefined;
+    try {
+      release?.();
+    } catch (error) {
+      if (!(error instanceof WpodError)) throw error;
+    }
   }
 
   /** Where that fails, they are free when this process has ended. */

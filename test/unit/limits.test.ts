@@ -11,6 +11,7 @@ import { CONTAINERS_WAITING_MAX } from "../../runtime/core/quota/reservation.ts"
 import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
 import * as engine from "../../runtime/engine/limits.ts";
+import * as config from "../../runtime/node/config/limits.ts";
 
 test.each([
   { of: "the engine", limits: engine },
@@ -20,6 +21,7 @@ test.each([
   { of: "terminals", limits: terminal },
   { of: "memory", limits: { OPEN_FILE_BYTES, MAILBOX_BYTES, CALLS_ONLY_MAILBOX_BYTES } },
   { of: "reservations", limits: { CONTAINERS_WAITING_MAX } },
+  { of: "the configuration", limits: config },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

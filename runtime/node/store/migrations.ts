@@ -73,4 +73,16 @@ export const MIGRATIONS: readonly string[] = [
     holder_start TEXT
   ) WITHOUT ROWID;
   `,
+  `
+  -- What containers reserve, in the order in which they asked: see host/user-ledger.ts. Those of a process that has ended don't count.
+  CREATE TABLE claims (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    container TEXT NOT NULL UNIQUE,
+    pid INTEGER NOT NULL,
+    process_start TEXT NOT NULL,
+    cpus REAL NOT NULL,
+    memory_bytes INTEGER NOT NULL,
+    held INTEGER NOT NULL
+  );
+  `,
 ];
