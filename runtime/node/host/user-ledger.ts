@@ -5,6 +5,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { WpodError } from "../../core/error.ts";
+import { type CpuDemand, divideCpus } from "../../core/quota/cpu-division.ts";
 import {
   type Admission,
   type Claim,
@@ -38,6 +39,8 @@ export interface AdmissionWishes {
   /** Told why, when it has to wait. */
   readonly onWait?: ((reason: string) => void) | undefined;
 }
+
+type Row = Claim & CpuDemand;
 
 export class UserLedger {
   readonly #database: DatabaseSync;
@@ -80,6 +83,25 @@ export class UserLedger {
   /** Of containers that run, and those that wait to. */
   claims(): readonly Claim[] {
     return this.#rows().claims;
+  }
+
+  /**
+   * Divides the CPUs of all among the containers that run, by their shares, in whatever process they are.
+   * @param own those of this process: each shares, and what it would use
+   * @returns what each of them gets; those that were never admitted are left out
+   */
+  share(totalCpus: number, own: ReadonlyMap<string, CpuDemand>): Map<string, number> {
+    return transaction(this.#database, () => {
+      const tell = this.#statements.prepare(
+        "UPDATE claims SET shares = ?, demand_cpus = ? WHERE container = ?",
+      );
+      for (const [id, { shares, demandCpus }] of own) {
+        tell.run(shares, demandCpus === Infinity ? null : demandCpus, id);
+      }
+      const running = this.#rows().claims.filter(({ held }) => held);
+      const parts = divideCpus(totalCpus, running);
+      return new Map(running.flatMap(({ id }, index) => (own.has(id) ? [[id, parts[index]!] as const] : [])));
+    });
   }
 
   /** Nobody here waits any more. The database is open until then. */
@@ -141,20 +163,26 @@ export class UserLedger {
   }
 
   /** In their order; `dead` are those of processes that have ended. */
-  #rows(): { claims: Claim[]; dead: string[] } {
-    const claims: Claim[] = [];
+  #rows(): { claims: Row[]; dead: string[] } {
+    const claims: Row[] = [];
     const dead: string[] = [];
     const alive = new Map<string, boolean>();
-    const rows = this.#statements
-      .prepare("SELECT container, pid, process_start, cpus, memory_bytes, held FROM claims ORDER BY position")
-      .all();
-    for (const { container, pid, process_start, cpus, memory_bytes, held } of rows) {
-      const id = container as string;
-      const process = `${pid} ${process_start}`;
-      if (!alive.has(process)) alive.set(process, isStill(pid as number, process_start as string));
-      if (alive.get(process) === true) {
-        claims.push({ id, cpus: cpus as number, memoryBytes: memory_bytes as number, held: held === 1 });
-      } else dead.push(id);
+    for (const row of this.#statements.prepare("SELECT * FROM claims ORDER BY position").all()) {
+      const id = row.container as string;
+      const process = `${row.pid} ${row.process_start}`;
+      if (!alive.has(process)) alive.set(process, isStill(row.pid as number, row.process_start as string));
+      if (alive.get(process) === false) {
+        dead.push(id);
+        continue;
+      }
+      claims.push({
+        id,
+        cpus: row.cpus as number,
+        memoryBytes: row.memory_bytes as number,
+        held: row.held === 1,
+        shares: row.shares as number,
+        demandCpus: (row.demand_cpus as number | null) ?? Infinity,
+      });
     }
     return { claims, dead };
   }

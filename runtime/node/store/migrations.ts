@@ -82,7 +82,10 @@ export const MIGRATIONS: readonly string[] = [
     process_start TEXT NOT NULL,
     cpus REAL NOT NULL,
     memory_bytes INTEGER NOT NULL,
-    held INTEGER NOT NULL
+    held INTEGER NOT NULL,
+    -- Of CPU time: what it has against the others, and would use, as its process said last. NULL: all that it gets.
+    shares INTEGER NOT NULL DEFAULT 1024,
+    demand_cpus REAL
   );
   `,
 ];

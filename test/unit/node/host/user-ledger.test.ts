@@ -195,6 +195,32 @@ describe("between processes", () => {
     expect(await Promise.all(rest.map(({ line }) => line()))).toEqual(["admitted", "admitted"]);
   });
 
+  test("CPUs are divided by shares among all that run, and those of a killed process are free", async () => {
+    const other = holder("other", 0.5);
+    expect(await other.line()).toBe("admitted");
+    await ledger.admit(want("own", 0.25));
+    await ledger.admit(want("idle", 0.25));
+    const parts = (shares: number, demandCpus: number) =>
+      Object.fromEntries(
+        ledger.share(
+          1,
+          new Map([
+            ["own", { shares, demandCpus }],
+            ["idle", { shares: 1024, demandCpus: 0.04 }],
+            ["stranger", { shares: 1024, demandCpus: Infinity }],
+          ]),
+        ),
+      );
+    // The other process has said nothing: it has the usual shares, and uses what it gets.
+    expect(parts(3072, Infinity)).toEqual({ own: expect.closeTo(0.72, 9), idle: 0.04 });
+    expect(parts(1024, Infinity)).toEqual({ own: expect.closeTo(0.48, 9), idle: 0.04 });
+    expect(parts(1024, 0.1)).toEqual({ own: 0.1, idle: 0.04 });
+    const gone = once(other.child, "exit");
+    other.child.kill("SIGKILL");
+    await gone;
+    expect(parts(2, Infinity)).toEqual({ own: expect.closeTo(0.96, 9), idle: 0.04 });
+  });
+
   test("a row of a process whose number somebody else has now doesn't count", async () => {
     await ledger.admit(want("first", 1));
     store.database.prepare("UPDATE claims SET process_start = 'another start'").run();
