@@ -81,6 +81,21 @@ describe("two runs, each a process", () => {
     expect(await second.ended).toEqual([7, null]);
   });
 
+  test.skipIf(process.platform === "win32")("^C ends a wait, and nobody stands behind it then", async () => {
+    const first = await running(waits(), ["--memory", "64m"]);
+    const second = start(waits(), ["--memory", "90m", exit, "7"]);
+    await second.said(/waits/);
+    second.child.kill("SIGINT");
+    expect(await second.ended).toEqual([130, null]);
+    const env = { WPOD_CONFIG: waits() };
+    expect(await cli.wpod(["run", "--rm", "--memory", "36m", exit, "3"], { env })).toMatchObject({
+      exitCode: 3,
+      stderr: "",
+    });
+    first.child.stdin.end();
+    await first.ended;
+  });
+
   test("one that fits beside the other doesn't wait, nor one that reserves nothing", async () => {
     const first = await running(waits(), ["--memory", "64m"]);
     const env = { WPOD_CONFIG: waits() };
