@@ -103,8 +103,9 @@ describe("in one process", () => {
 
   test("who has waited long enough is refused, and lets the next one come", async () => {
     await ledger.admit(want("first", 0.5));
-    const impatient = await waiting(want("impatient", 1, { waitMs: 1 }));
-    const next = await waiting(want("next", 0.5));
+    // Both stand there before any time has passed.
+    const claims = [waiting(want("impatient", 1, { waitMs: 1 })), waiting(want("next", 0.5))] as const;
+    const [impatient, next] = await Promise.all(claims);
     await expect(impatient.turn).rejects.toMatchObject({
       code: "RESERVATION_REFUSED",
       message: expect.stringMatching(/it has waited for 0.001 s$/),
