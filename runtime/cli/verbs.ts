@@ -25,12 +25,15 @@ const inspect = () => import("./commands/inspect.ts");
 const containerInspect = () => import("./commands/container-inspect.ts");
 const load = () => import("./commands/load.ts");
 const logs = () => import("./commands/logs.ts");
+const metrics = () => import("./commands/metrics.ts");
 const ps = () => import("./commands/ps.ts");
 const rm = () => import("./commands/rm.ts");
 const rmi = () => import("./commands/rmi.ts");
 // Not on demand: it is what nearly every start is for, and one file less to find and read.
 const run = async () => ({ command: runCommand });
+const stats = () => import("./commands/stats.ts");
 const tag = () => import("./commands/tag.ts");
+const update = () => import("./commands/update.ts");
 const version = () => import("./commands/version.ts");
 const volumeCreate = () => import("./commands/volume-create.ts");
 const volumeInspect = () => import("./commands/volume-inspect.ts");
@@ -42,6 +45,8 @@ const RUN = "Run a program of an image in a new container";
 const PS = "List containers";
 const LOGS = "Print what a container printed";
 const RM = "Remove containers";
+const STATS = "Show what containers use";
+const UPDATE = "Change what containers may use";
 const IMAGES = "List images";
 const IMPORT = "Make an image from a tar archive or a WebAssembly module";
 const LOAD = "Load images from an archive";
@@ -58,6 +63,8 @@ export const TREE: readonly (Verb | Group)[] = [
       { name: "ls", aliases: ["list", "ps"], of: "ps", summary: PS, load: ps },
       { name: "rm", aliases: ["remove"], summary: RM, load: rm },
       { name: "run", summary: RUN, load: run },
+      { name: "stats", summary: STATS, load: stats },
+      { name: "update", summary: UPDATE, load: update },
     ],
   },
   {
@@ -78,11 +85,14 @@ export const TREE: readonly (Verb | Group)[] = [
   { name: "inspect", summary: "Show all that is known of containers or images", load: inspect },
   { name: "load", summary: LOAD, load },
   { name: "logs", summary: LOGS, load: logs },
+  { name: "metrics", summary: "Print what containers use, for Prometheus", load: metrics },
   { name: "ps", summary: PS, load: ps },
   { name: "rm", summary: RM, load: rm },
   { name: "rmi", summary: RMI, load: rmi },
   { name: "run", summary: RUN, load: run },
+  { name: "stats", summary: STATS, load: stats },
   { name: "tag", summary: TAG, load: tag },
+  { name: "update", summary: UPDATE, load: update },
   { name: "version", summary: "Show the version of wpod", load: version },
   {
     name: "volume",
@@ -101,6 +111,6 @@ export const TREE: readonly (Verb | Group)[] = [
 export const LATER_VERBS: ReadonlySet<string> = new Set([
   "attach", "build", "builder", "commit", "compose", "cp", "create", "diff", "events", "exec", "export", "generate",
   "healthcheck", "history", "init", "kill", "kube", "login", "logout", "manifest", "network", "pause", "play", "pod",
-  "port", "prune", "pull", "push", "rename", "restart", "save", "search", "secret", "serve", "start", "stats", "stop",
-  "system", "top", "unpause", "untag", "update", "wait",
+  "port", "prune", "pull", "push", "rename", "restart", "save", "search", "secret", "serve", "start", "stop",
+  "system", "top", "unpause", "untag", "wait",
 ]); // biome-ignore format: a list of words

@@ -2,13 +2,18 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { generateName } from "../core/container/name.ts";
+import type { ControlRequest, LimitChanges } from "../core/control/messages.ts";
 import { WpodError } from "../core/error.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import type { ContainerUsage } from "../core/quota/container-usage.ts";
+import { controlPath } from "../node/control/control-path.ts";
+import { removeSocket } from "../node/control/control-server.ts";
 import { processStart } from "../node/host/process-identity.ts";
 import { ContainerRecords } from "../node/store/containers.ts";
 import type { Store } from "../node/store/store.ts";
+import { checkLimits } from "./check-limits.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
-import type { ContainerInfo, Containers, LogLine } from "./types.ts";
+import type { Container, ContainerInfo, Containers, Limits, LogLine } from "./types.ts";
 import type { LocalVolumes } from "./volumes.ts";
 
 /** Sent to the process of a foreground `wpod run`, which ends its container at once: `rm -f`. */
@@ -19,18 +24,18 @@ export class LocalContainers implements Containers, RecordKeeper {
   readonly #store: () => Store;
   readonly #logLimits: LogLimitsSpec;
   readonly #volumes: LocalVolumes;
-  readonly #endHere: (id: string) => Promise<boolean>;
+  readonly #here: (id: string) => RunningHere | undefined;
   #records: ContainerRecords<EngineRecord> | undefined;
 
-  /** @param endHere ends a container of this very engine; false when it isn't one */
+  /** @param here a container that runs in this very engine */
   constructor(
     root: string,
     store: () => Store,
     volumes: LocalVolumes,
     logLimits: LogLimitsSpec,
-    endHere: (id: string) => Promise<boolean>,
+    here: (id: string) => RunningHere | undefined,
   ) {
-    this.#endHere = endHere;
+    this.#here = here;
     this.#root = root;
     this.#store = store;
     this.#volumes = volumes;
@@ -60,11 +65,44 @@ export class LocalContainers implements Containers, RecordKeeper {
     const record = this.#rows.get(reference);
     if (record.status === "running") {
       if (!force) throw stillRunning(record.id);
-      if (!(await this.#endHere(record.id))) await this.#killElsewhere(record);
+      const container = this.#here(record.id);
+      if (container === undefined) await this.#killElsewhere(record);
+      else await container.end();
     }
     this.delete(record);
+    // Where its process was killed.
+    removeSocket(controlPath(this.#root, record.id));
     if (volumes) this.#volumes.removeAnonymous(record.mounts);
     return record.id;
+  }
+
+  async stats(reference: string): Promise<ContainerUsage> {
+    const record = this.#rows.get(reference);
+    if (record.status !== "running") throw notRunning(record.name);
+    const here = this.#here(record.id);
+    return here === undefined
+      ? ((await this.#ask(record, { kind: "stats" })) as ContainerUsage)
+      : here.stats();
+  }
+
+  async update(reference: string, limits: Limits): Promise<string> {
+    const record = this.#rows.get(reference);
+    const here = this.#here(record.id);
+    if (here !== undefined) await here.update(limits);
+    else if (record.status === "running") {
+      await this.#ask(record, { kind: "update", limits: limits as LimitChanges });
+    } else {
+      const next = { ...record.limits, ...limits };
+      checkLimits(next);
+      this.#rows.update({ ...record, limits: next });
+    }
+    return record.id;
+  }
+
+  async #ask(record: EngineRecord, request: ControlRequest): Promise<unknown> {
+    const { askContainer } = await import("../node/control/control-client.ts");
+    const isAlive = () => processStart(record.pid) === record.processStart;
+    return askContainer(controlPath(this.#root, record.id), record.id, request, isAlive);
   }
 
   async *logs(
@@ -108,7 +146,7 @@ export class LocalContainers implements Containers, RecordKeeper {
     }
   }
 
-  update(record: EngineRecord): void {
+  write(record: EngineRecord): void {
     record.processStart = hostOf(record);
     this.#rows.update(record);
   }
@@ -143,6 +181,9 @@ export class LocalContainers implements Containers, RecordKeeper {
   }
 }
 
+/** A container of this engine. */
+type RunningHere = Pick<Container, "stats" | "update"> & { end(): Promise<void> };
+
 const KILL_WAIT_MS = 10_000;
 /** Each name that is tried is longer than the one before. */
 const NAME_ATTEMPTS_MAX = 20;
@@ -162,6 +203,10 @@ export function stillRunning(id: string): WpodError {
 
 function hostOf(record: EngineRecord): string {
   return record.status === "running" ? (processStart(record.pid) ?? "") : "";
+}
+
+export function notRunning(name: string): WpodError {
+  return new WpodError("CONTAINER_STATE", `container "${name}" is not running`);
 }
 
 export function toInfo({

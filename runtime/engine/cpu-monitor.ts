@@ -2,30 +2,59 @@
  * Holds the programs of a container to their share of CPU time: looks at what their threads have used, and makes those wait that have used
  * too much. They wait wherever they are, in the middle of their own code too.
  */
-import type { Worker } from "node:worker_threads";
-import { PAUSE } from "../core/kernel/kernel-messages.ts";
+
+import type { Activity } from "../core/ipc/sleep-count.ts";
 import { CpuBandwidth, type CpuBandwidthStats, type CpuLimit } from "../core/quota/cpu-bandwidth.ts";
-import { callOf, ThreadInspector } from "./thread-inspector.ts";
+import { type CpuGroup, CpuShare } from "../core/quota/cpu-group.ts";
+import type { CpuUsage } from "./cpu-usage.ts";
+import type { RunningThread, ThreadPauses } from "./thread-pauses.ts";
 
 /** Less was used by a thread that only answered the question. */
 const IDLE_MS = 0.2;
 /** Who does nothing is looked at so often: each look costs 0.02 ms. */
 const IDLE_LOOK_MS_MAX = 200;
 
+export interface CpuMonitorParts {
+  readonly limit: CpuLimit;
+  readonly shares: number;
+  /** What all containers of its group may use together. */
+  readonly group: CpuGroup;
+  readonly usage: CpuUsage;
+  /** Brings that up to date. */
+  readonly measure: () => Promise<void>;
+  readonly pauses: ThreadPauses;
+  /** Those that run now. */
+  readonly threads: () => readonly RunningThread[];
+  /** What each of its programs has done since the last time that this was asked. */
+  readonly activities: () => readonly Activity[];
+  /** After each look: so much time has passed, in which they had to wait for so long. */
+  readonly looked: (elapsedMs: number, waitedMs: number) => void;
+}
+
 export class CpuMonitor implements Disposable {
+  readonly #parts: CpuMonitorParts;
   readonly #bandwidth: CpuBandwidth;
-  readonly #workers: () => Iterable<Worker>;
-  readonly #usedMs = new WeakMap<Worker, number>();
-  #inspector: ThreadInspector | undefined;
+  readonly #share: CpuShare;
+  #cpus: number;
   #timer: NodeJS.Timeout | undefined;
   #lookMs: number;
+  #lookedAtMs: number;
+  #seenMs: number;
+  #isLooking = false;
+  #isChanged = false;
   #isOver = false;
 
-  /** @param workers those that run now */
-  constructor(limit: CpuLimit, workers: () => Iterable<Worker>) {
-    this.#bandwidth = new CpuBandwidth(limit, performance.now());
-    this.#workers = workers;
+  constructor(parts: CpuMonitorParts) {
+    const nowMs = performance.now();
+    const { limit, shares, group, usage } = parts;
+    this.#parts = parts;
+    this.#cpus = limit.cpus;
+    this.#bandwidth = new CpuBandwidth(limit, nowMs);
+    this.#share = new CpuShare(shares, limit.cpus, nowMs);
     this.#lookMs = this.#bandwidth.lookMs;
+    this.#lookedAtMs = nowMs;
+    this.#seenMs = usage.totalMs;
+    group.join(this.#share);
     void this.#look();
   }
 
@@ -33,61 +62,76 @@ export class CpuMonitor implements Disposable {
     return this.#bandwidth.stats;
   }
 
+  /** From now on. */
+  update({ cpus, periodMs }: CpuLimit, shares: number): void {
+    this.#cpus = cpus;
+    this.#share.cpusMax = cpus;
+    this.#share.shares = shares;
+    this.#bandwidth.limit = { cpus, periodMs };
+    this.#isChanged = true;
+    // Whoever was idle under the old limit is looked at under the new one.
+    this.#lookMs = this.#bandwidth.lookMs;
+    this.#lookLater();
+  }
+
   #lookLater(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#isLooking) return;
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#look(), this.#lookMs);
     // It is the programs that keep the process alive.
     this.#timer.unref();
   }
 
   async #look(): Promise<void> {
-    const workers = [...this.#workers()];
-    const used = await Promise.all(workers.map((worker) => this.#measure(worker)));
-    if (this.#isOver) return;
-    const sumMs = used.reduce((sum, ms) => sum + ms, 0);
-    const pauseMs = this.#bandwidth.charge(performance.now(), sumMs);
-    if (pauseMs > 0) await this.#pause(workers, pauseMs);
-    const isIdle = sumMs <= IDLE_MS * workers.length;
-    this.#lookMs = isIdle ? Math.min(this.#lookMs * 2, IDLE_LOOK_MS_MAX) : this.#bandwidth.lookMs;
+    this.#isLooking = true;
+    await this.#judge();
+    this.#isLooking = false;
     this.#lookLater();
   }
 
-  /** What it has used since the last look; nothing, when this is the first. */
-  async #measure(worker: Worker): Promise<number> {
-    if (worker.threadId < 0) return 0;
-    try {
-      const { user, system } = await worker.cpuUsage();
-      const nowMs = (user + system) / 1000;
-      const beforeMs = this.#usedMs.get(worker) ?? nowMs;
-      this.#usedMs.set(worker, nowMs);
-      return nowMs - beforeMs;
-    } catch {
-      // It has ended.
-      return 0;
-    }
+  async #judge(): Promise<void> {
+    const { usage, group, looked } = this.#parts;
+    const threads = this.#parts.threads();
+    const activities = this.#parts.activities();
+    if (activities.some((activity) => activity !== "asleep")) await this.#parts.measure();
+    if (this.#isOver) return;
+    const nowMs = performance.now();
+    const usedMs = usage.totalMs - this.#seenMs;
+    this.#seenMs += usedMs;
+    this.#share.used(nowMs, usedMs, activities.includes("awake"));
+    const cpus = Math.min(this.#cpus, group.cpusFor(this.#share));
+    this.#bandwidth.limit = { ...this.#bandwidth.limit, cpus };
+    const pauseMs = this.#bandwidth.charge(nowMs, usedMs);
+    const waitedMs = pauseMs > 0 ? await this.#pause(threads, pauseMs) : 0;
+    const isIdle = usedMs <= IDLE_MS * threads.length;
+    this.#lookMs = isIdle ? Math.min(this.#lookMs * 2, IDLE_LOOK_MS_MAX) : this.#bandwidth.lookMs;
+    const beforeMs = this.#lookedAtMs;
+    this.#lookedAtMs = performance.now();
+    looked(this.#lookedAtMs - beforeMs, waitedMs);
   }
 
-  /** One request a thread at a time: when it is answered, the thread goes on. */
-  async #pause(workers: readonly Worker[], wholeMs: number): Promise<void> {
-    this.#inspector ??= ThreadInspector.share();
+  /** One request a thread at a time: when it is answered, the thread goes on. @returns for how long they waited */
+  async #pause(threads: readonly RunningThread[], wholeMs: number): Promise<number> {
     const startMs = performance.now();
     let waitedMs = 0;
-    while (wholeMs - waitedMs >= 1 && !this.#isOver) {
+    this.#share.throttled(startMs + wholeMs);
+    this.#isChanged = false;
+    while (wholeMs - waitedMs >= 1 && !this.#isOver && !this.#isChanged) {
       const beforeMs = waitedMs;
       const ms = Math.min(wholeMs - waitedMs, this.#bandwidth.pauseMsMax);
-      const expression = callOf(PAUSE, ms);
-      await Promise.all(workers.map((worker) => this.#inspector?.evaluate(worker, expression)));
+      await this.#parts.pauses.pause(threads, ms);
       waitedMs = performance.now() - startMs;
       // They have ended, or are about to.
       if (waitedMs - beforeMs < ms / 2) break;
     }
-    this.#bandwidth.waited(waitedMs);
+    this.#bandwidth.waited(startMs + waitedMs, waitedMs);
+    return waitedMs;
   }
 
   [Symbol.dispose](): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#inspector?.[Symbol.dispose]();
-    this.#inspector = undefined;
+    this.#parts.group.leave(this.#share);
+    this.#parts.pauses[Symbol.dispose]();
   }
 }

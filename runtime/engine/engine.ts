@@ -18,14 +18,19 @@ import {
 } from "../core/kernel/container-tree.ts";
 import { SharedVolumes, type VolumeUse } from "../core/kernel/shared-volumes.ts";
 import type { FilesSpec, MountPlan } from "../core/kernel/spec.ts";
+import type { MeasuredContainer } from "../core/metrics/container-metrics.ts";
+import type { ExpositionFormat } from "../core/metrics/exposition.ts";
 import { isRestricted } from "../node/host/permission-flags.ts";
 import { randomHex } from "../node/host/random.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { openLayer } from "../node/store/layer-reader.ts";
 import { openStore, type Store } from "../node/store/store.ts";
 import { treeServices } from "../node/tree-services.ts";
+import { checkLimits } from "./check-limits.ts";
+import { listenFor } from "./container-control.ts";
+import { ContainerQuota } from "./container-quota.ts";
 import { LocalContainers, randomBelow } from "./containers.ts";
-import { cpuLimitOf } from "./cpu-limit.ts";
+import { cpuControlOf, cpuLimitsOf, isCpuLimited } from "./cpu-limit.ts";
 import { LocalImages } from "./images.ts";
 import type { IsolatedContainer } from "./isolated-container.ts";
 import { lastingLayer, passingLayer } from "./keep-plan.ts";
@@ -38,18 +43,22 @@ import { Modules } from "./modules.ts";
 import { planMounts } from "./mounts.ts";
 import { type Prepared, type ProgramWish, prepareProgram } from "./prepare.ts";
 import type { EngineRecord } from "./record.ts";
+import { LocalGroup } from "./resource-group.ts";
 import { defaultRoot } from "./root.ts";
 import { planTerminal } from "./terminal.ts";
-import { ThreadInspector } from "./thread-inspector.ts";
+import type { CpuControl } from "./thread-pauses.ts";
 import type {
   Container,
+  ContainerInfo,
   Containers,
   EngineInfo,
   EngineOptions,
   ExecOptions,
+  GroupLimits,
   ImageSource,
   Images,
   Placement,
+  ResourceGroup,
   RunOptions,
   RunResult,
   Volumes,
@@ -86,6 +95,9 @@ export class Engine implements AsyncDisposable {
   readonly #isolation: RunOptions["isolation"];
   readonly #isolated = new Set<IsolatedContainer>();
   readonly #kernel = new KernelHost();
+  /** Of all its containers. */
+  readonly #group: LocalGroup;
+  readonly #cpuControl: CpuControl;
   #store: Store | undefined;
   #disposed = false;
 
@@ -94,13 +106,17 @@ export class Engine implements AsyncDisposable {
     this.root = resolve(options.root ?? defaultRoot());
     this.#hostKind = options.hostKind ?? "library";
     this.#isolation = options.isolation;
+    this.#group = new LocalGroup(options.limits ?? {});
+    this.#cpuControl = cpuControlOf(options.cpuControl ?? process.env.WPOD_CPU_CONTROL);
     this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
     this.volumes = this.#volumes;
     this.#userLimits = new UserLimits(store);
-    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) => this.#end(id));
+    this.#records = new LocalContainers(this.root, store, this.#volumes, LOG_LIMITS, (id) =>
+      [...this.#running].find((running) => running.id === id),
+    );
     this.containers = this.#records;
   }
 
@@ -129,6 +145,11 @@ export class Engine implements AsyncDisposable {
     const container = await this.#make(image, { remove: true, ...options }, false);
     await container.start();
     return container;
+  }
+
+  /** Containers that are to have limits together: `RunOptions.group`. @throws WpodError USAGE */
+  group(limits: GroupLimits): ResourceGroup {
+    return new LocalGroup(limits, this.#group);
   }
 
   #isIsolated({ isolation = this.#isolation }: RunOptions): boolean {
@@ -162,8 +183,31 @@ export class Engine implements AsyncDisposable {
       platform: `${process.platform}/${process.arch}`,
       images: (await this.images.list()).length,
       containers,
-      cpuLimits: ThreadInspector.isPermitted ? "interrupt" : undefined,
+      cpuControl: this.#cpuControl,
     };
+  }
+
+  /** What all running containers of its root use, for Prometheus or another collector. */
+  async metrics(format: ExpositionFormat = "prometheus"): Promise<string> {
+    const { containerMetrics } = await import("../core/metrics/container-metrics.ts");
+    const { exposition } = await import("../core/metrics/exposition.ts");
+    const running = await this.containers.list();
+    const measured = await Promise.all(running.map((container) => this.#measure(container)));
+    const families = containerMetrics(
+      measured.filter((container) => container !== undefined),
+      Date.now(),
+    );
+    return exposition(families, format);
+  }
+
+  /** One that ends meanwhile uses nothing. */
+  async #measure({ id, name, image, startedMs = 0 }: ContainerInfo): Promise<MeasuredContainer | undefined> {
+    try {
+      return { id, name, image, startedMs, usage: await this.containers.stats(id) };
+    } catch (error) {
+      if (error instanceof WpodError) return undefined;
+      throw error;
+    }
   }
 
   /** Ends what still runs here and lets go of everything. The engine can't be used after that. */
@@ -176,14 +220,14 @@ export class Engine implements AsyncDisposable {
     this.#store = undefined;
   }
 
-  async #end(id: string): Promise<boolean> {
-    const container = [...this.#running].find((running) => running.id === id);
-    await container?.end();
-    return container !== undefined;
-  }
-
   #checkNotDisposed(): void {
     if (this.#disposed) throw new WpodError("USAGE", "the engine was disposed of");
+  }
+
+  #groupOf({ group }: RunOptions): LocalGroup {
+    if (group === undefined) return this.#group;
+    if (group instanceof LocalGroup) return group;
+    throw new WpodError("USAGE", "the group is not one of Engine.group");
   }
 
   #openStore(): Store {
@@ -200,7 +244,10 @@ export class Engine implements AsyncDisposable {
     const folderOf = (volume: string) => this.#volumes.folder(volume);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => "");
-    cpuLimitOf(ownLimits);
+    checkLimits(ownLimits);
+    const cpuLimits = cpuLimitsOf(ownLimits);
+    const group = this.#groupOf(options);
+    const isMetered = this.#cpuControl === "metering" && isCpuLimited(cpuLimits, group.cpu);
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, folderOf);
     const hostname = options.hostname ?? id.slice(0, 12);
@@ -254,6 +301,7 @@ export class Engine implements AsyncDisposable {
       tty: terminal !== undefined,
     };
     const files = this.#filesOf(source, record, plans, options);
+    const wishes: StartWishes = { needsHome: plan.needsHome, onWarning: options.onWarning, isMetered };
     return new LocalContainer(
       {
         record,
@@ -263,19 +311,24 @@ export class Engine implements AsyncDisposable {
         collectBytesMax: ownLimits.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
         logLimits: LOG_LIMITS,
         files,
-        prepare: (current) =>
-          this.#prepare(source, record, current, { needsHome: plan.needsHome, onWarning: options.onWarning }),
-        prepareShared: (current) =>
-          this.#prepareShared(source, record, current, {
-            needsHome: plan.needsHome,
-            onWarning: options.onWarning,
-          }),
-        prepareExec: (command, wishes, root) => this.#prepareExec(source, record, command, wishes, root),
+        prepare: (current) => this.#prepare(source, record, current, wishes),
+        prepareShared: (current) => this.#prepareShared(source, record, current, wishes),
+        prepareExec: (command, execOptions, root) =>
+          this.#prepareExec(source, record, command, { ...execOptions, isMetered }, root),
         volumes: this.#volumes,
-        kernel: this.#kernel,
+        quota: (spent) =>
+          new ContainerQuota({
+            limits: record.limits,
+            group,
+            kernel: this.#kernel,
+            control: this.#cpuControl,
+            hasMoreRuns: this.#hostKind === "library",
+            spent,
+          }),
         placement: this.#placement,
         running: this.#running,
         admit,
+        listen: (container) => listenFor(this.root, container),
         checkEngine: () => this.#checkNotDisposed(),
       },
       recordNow,
@@ -403,10 +456,10 @@ export class Engine implements AsyncDisposable {
     source: Source,
     record: EngineRecord,
     command: readonly string[],
-    options: ExecOptions,
+    options: ExecOptions & Pick<StartWishes, "isMetered">,
     root: OpenFile,
   ): Prepared {
-    const { workdir, user } = options;
+    const { workdir, user, isMetered } = options;
     const size = planTerminal(options)?.size;
     // The container has those of its first program's terminal.
     const own = size === undefined ? {} : { COLUMNS: `${size.columns}`, LINES: `${size.rows}` };
@@ -418,7 +471,14 @@ export class Engine implements AsyncDisposable {
     const wish = this.#wish(source, record);
     return prepareProgram(
       root,
-      { ...wish, ...plan, onWarning: undefined, given: givenModule(source, plan), key: () => undefined },
+      {
+        ...wish,
+        ...plan,
+        isMetered,
+        onWarning: undefined,
+        given: givenModule(source, plan),
+        key: () => undefined,
+      },
       this.#modules,
     );
   }
@@ -449,7 +509,7 @@ function givenModule(
 }
 
 /** What the caller of a run wants beyond its record. */
-type StartWishes = Pick<ProgramWish, "needsHome" | "onWarning">;
+type StartWishes = Pick<ProgramWish, "needsHome" | "onWarning" | "isMetered">;
 
 function placementOf(text: string | undefined): Placement {
   if (text === undefined || text === "" || text === "worker") return "worker";

@@ -14,6 +14,8 @@ const RUNTIME_FAILED = 125;
 export type Ending =
   | Outcome
   | { kind: "timeout" }
+  /** It had used all the CPU time that it may. */
+  | { kind: "cpu-time" }
   /** What the runtime keeps for it (files, descriptors, what is on its way) was more than a worker's heap holds. */
   | { kind: "heap" };
 
@@ -48,6 +50,8 @@ function plainExitState(ending: Ending): ExitState {
       };
     case "timeout":
       return { exitCode: KILLED, oomKilled: false, reason: "timeout" };
+    case "cpu-time":
+      return { exitCode: KILLED, oomKilled: false, reason: "out of CPU time" };
     case "trap":
       return { exitCode: TRAPPED, oomKilled: false, reason: `trap: ${ending.message}` };
     case "imports":

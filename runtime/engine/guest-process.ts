@@ -1,22 +1,27 @@
 /** One program that runs for a container: its worker, its streams, and how it ended. */
 import type { MessagePort, Worker } from "node:worker_threads";
 import { Bell } from "../core/ipc/bell.ts";
-import type {
-  ExitMessage,
-  FlushMessage,
-  ProcessSpec,
-  RecallMessage,
-  StandardStreams,
-  StartMessage,
-  TreePlace,
-  WorkerMessage,
+import { type Activity, SLEEPER_BELL_BYTES, SleepCount } from "../core/ipc/sleep-count.ts";
+import {
+  type ExitMessage,
+  type FlushMessage,
+  type ProcessSpec,
+  type RecallMessage,
+  type StandardStreams,
+  type StartMessage,
+  type TreePlace,
+  Wanted,
+  type WorkerMessage,
 } from "../core/kernel/spec.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
+import { MeterControl } from "../core/wasm/meter-control.ts";
+import type { CpuUsage } from "./cpu-usage.ts";
 import type { Ending } from "./exit-state.ts";
 import type { GuestThreads } from "./guest-threads.ts";
 import { interruptUntil } from "./interrupt.ts";
 import { type InputJoint, joinInput, joinOutput, type OutputJoint } from "./stdio.ts";
 import { joinTerminal, type TerminalJoint, type TerminalPlan } from "./terminal.ts";
+import type { RunningThread } from "./thread-pauses.ts";
 import type { InputSource, OutputTarget, TerminalSize } from "./types.ts";
 import { endWorker, keepWorker, takeWorker } from "./worker-entry.ts";
 
@@ -35,8 +40,10 @@ export interface GuestStart {
   memory?: StartMessage["memory"];
   memoryAccount?: StartMessage["memoryAccount"];
   openFiles?: StartMessage["openFiles"];
+  ioPage?: StartMessage["ioPage"];
   /** Of a program that may start some. */
   threads?: GuestThreads | undefined;
+  meter?: StartMessage["meter"];
   log: StartMessage["log"];
   keepFiles: boolean;
   /** Its thread may take another program after it: a process of many runs wants that. */
@@ -69,8 +76,10 @@ interface Joints {
 
 export class GuestProcess {
   /** Rung for whatever it may be waiting for. */
-  readonly bell = new Bell();
-  readonly #recall = new Int32Array(new SharedArrayBuffer(4));
+  readonly bell = new Bell(new SharedArrayBuffer(SLEEPER_BELL_BYTES));
+  readonly #sleeps = new SleepCount(this.bell.buffer);
+  readonly #wanted = new Int32Array(new SharedArrayBuffer(4));
+  readonly #cpu: CpuUsage;
   readonly #pause = new Int32Array(new SharedArrayBuffer(4));
   readonly #joints: Joints;
   readonly #terminal: TerminalJoint | undefined;
@@ -79,6 +88,8 @@ export class GuestProcess {
   /** Its thread has ended, which takes some milliseconds longer than its program. */
   readonly #gone = Promise.withResolvers<void>();
   #worker: Worker | undefined;
+  #meter: MeterControl | undefined;
+  #client: number | undefined;
   #threads: GuestThreads | undefined;
   #ending: Ending | undefined;
   #exit: ExitMessage | undefined;
@@ -90,7 +101,8 @@ export class GuestProcess {
   #hasLasting = false;
 
   /** Its streams are joined now; what is wrong with them is thrown before anything runs. */
-  constructor(streams: GuestStreams) {
+  constructor(streams: GuestStreams, cpu: CpuUsage) {
+    this.#cpu = cpu;
     const { collectBytesMax, terminal } = streams;
     this.#terminal =
       terminal &&
@@ -128,9 +140,18 @@ export class GuestProcess {
   }
 
   /** Its threads, while they run. */
-  get workers(): Worker[] {
+  get threads(): RunningThread[] {
     if (this.#worker === undefined || this.#ending !== undefined) return [];
-    return [this.#worker, ...(this.#threads?.workers ?? [])];
+    const wanted = this.#wanted;
+    const first = { worker: this.#worker, meter: this.#meter, client: this.#client, wanted };
+    return [first, ...(this.#threads?.running.map((thread) => ({ ...thread, wanted })) ?? [])];
+  }
+
+  /** What it has done since this was asked last, as far as that is known. */
+  activity(): Activity {
+    const activity = this.#sleeps.activity();
+    // Threads wait for each other without this being counted.
+    return activity === "asleep" && this.#threads !== undefined ? "both" : activity;
   }
 
   start(parts: GuestStart): void {
@@ -138,7 +159,7 @@ export class GuestProcess {
     const worker = takeWorker();
     this.#worker = worker;
     this.#threads = threads;
-    worker.on("message", (message: WorkerMessage) => this.#hear(message));
+    worker.on("message", (message: WorkerMessage) => this.#hear(message, worker));
     worker.on("error", (error) => this.#endAs(endingOf(error)));
     worker.once("exit", () => {
       const others = threads?.terminate() ?? Promise.resolve();
@@ -152,17 +173,18 @@ export class GuestProcess {
       ...this.streamsWith(parts.log),
       threads: threads?.spec,
       bell: this.bell.buffer,
-      recall: this.#recall.buffer,
+      wanted: this.#wanted.buffer,
       pause: this.#pause.buffer,
     };
     threads?.begin(message, {
-      hear: (from) => this.#hear(from),
+      hear: (message, from) => this.#hear(message, from),
       fail: (error) => void this.end(endingOf(error), false),
     });
     const files = parts.place.kind === "here" ? parts.place.files : undefined;
     this.#hasLasting =
       files?.keep?.kind === "folder" || files?.mounts.some(({ kind }) => kind === "volume") === true;
     const { place } = parts;
+    this.#client = place.kind === "kernel" ? place.client : undefined;
     const arenas = place.kind === "kernel" ? (place.arenas as MessagePort | undefined) : undefined;
     worker.postMessage(message, [
       ...(files?.snapshot === undefined ? [] : buffersOf(files.snapshot)),
@@ -180,6 +202,7 @@ export class GuestProcess {
   /** Has it move its files, at the next instant at which it can; `moved` comes true when it has. */
   recall(message: RecallMessage<MessagePort>, moved: Promise<unknown>): void {
     // They are written where they go.
+    this.#client = message.client;
     if (this.#worker !== undefined) this.#interrupt(this.#worker, message, [message.port], moved);
   }
 
@@ -193,7 +216,7 @@ export class GuestProcess {
     this.#wasRecalled = true;
     this.#hasLasting = false;
     worker.postMessage(message, transferred);
-    Atomics.store(this.#recall, 0, 1);
+    Atomics.or(this.#wanted, 0, Wanted.recall);
     this.bell.ring();
     interruptUntil(worker, over);
   }
@@ -210,6 +233,7 @@ export class GuestProcess {
     // What it has to do at its end it does now.
     Atomics.store(this.#pause, 0, 1);
     Atomics.notify(this.#pause, 0);
+    this.#meter?.resume();
     if (dropOutput) this.#dropOutput();
     if (this.#hasLasting && this.#isRunning && this.#exit === undefined) await this.#flushFiles(this.#worker);
     this.#lastOutput ??= setTimeout(() => this.#dropOutput(), LAST_OUTPUT_WAIT_MS);
@@ -225,16 +249,19 @@ export class GuestProcess {
     await over;
   }
 
-  #hear(message: WorkerMessage): void {
+  #hear(message: WorkerMessage, from: Worker): void {
     if (message.kind === "started") {
       this.#isRunning = true;
+      this.#cpu.begin(from, message.cpu);
       this.#started.resolve();
-    } else if (message.kind === "spawn") this.#threads?.spawn(message);
-    else if (message.kind === "exit") this.#hearEnd(message);
+    } else if (message.kind === "meter") this.#meter = new MeterControl(message.buffer);
+    else if (message.kind === "spawn") this.#threads?.spawn(message);
+    else if (message.kind === "exit") this.#hearEnd(message, from);
   }
 
   /** Of its program, in whichever thread: the first one counts, and ends the others. */
-  #hearEnd(message: ExitMessage): void {
+  #hearEnd(message: ExitMessage, from: Worker): void {
+    this.#cpu.end(from, message.cpu);
     if (this.#exit !== undefined) return;
     this.#exit = message;
     const worker = this.#worker;

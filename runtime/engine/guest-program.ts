@@ -1,11 +1,13 @@
 /** A program on its way into a container: what it takes of what all programs there share, from before it runs until its thread is gone. */
 
 import type { FilesSpec, StandardStreams, StartMessage } from "../core/kernel/spec.ts";
+import type { IoPage } from "../core/quota/io-page.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { type MemoryBudget, memoryLimit } from "../core/quota/memory-budget.ts";
 import type { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { makeMemory } from "../core/wasm/imported-memory.ts";
 import type { MemoryType } from "../core/wasm/memory-type.ts";
+import type { CpuUsage } from "./cpu-usage.ts";
 import { GuestProcess, type GuestStreams } from "./guest-process.ts";
 import { GuestThreads } from "./guest-threads.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
@@ -16,7 +18,9 @@ import type { ThreadBudget } from "./thread-budget.ts";
 export interface ContainerShares {
   readonly memory: MemoryBudget;
   readonly openFiles: OpenFileLedger;
+  readonly io: IoPage;
   readonly threads: ThreadBudget;
+  readonly cpu: CpuUsage;
   readonly kernel: KernelHost;
   /** This process runs more programs when these have ended: their threads may be used again. */
   readonly hasMoreRuns: boolean;
@@ -50,7 +54,7 @@ export class GuestProgram {
     this.#parts = parts;
     // A shared memory is made here: all threads get it. Another one its program makes.
     this.#memory = memory?.shared ? makeMemory(memory) : memory;
-    this.guest = new GuestProcess(streams);
+    this.guest = new GuestProcess(streams, shares.cpu);
     this.sharedStreams = prepared.threaded ? this.guest.streamsWith(log) : undefined;
     this.#account = MemoryAccount.create(shares.memory);
     this.#openFiles = shares.openFiles.another();
@@ -82,8 +86,10 @@ export class GuestProgram {
       memory: this.#memory,
       memoryAccount: this.#account.spec,
       openFiles: this.#openFiles.spec,
+      ioPage: this.#shares.io.buffer,
       threads: seat && this.#threadsFrom(seat),
       process: prepared.process,
+      meter: prepared.meter,
       place: "client" in place ? place.place : { kind: "here", files: place },
       log,
       keepFiles,
@@ -95,7 +101,7 @@ export class GuestProgram {
   #threadsFrom(seat: Seat): GuestThreads | undefined {
     const streams = this.sharedStreams;
     if (streams === undefined) return undefined;
-    const { kernel, threads: budget } = this.#shares;
-    return new GuestThreads({ kernel, seat, process: this.#parts.prepared.process, streams, budget });
+    const { kernel, threads: budget, cpu } = this.#shares;
+    return new GuestThreads({ kernel, seat, process: this.#parts.prepared.process, streams, budget, cpu });
   }
 }

@@ -15,8 +15,12 @@ import type {
   ThreadsSpec,
   WorkerMessage,
 } from "../core/kernel/spec.ts";
+import { MeterControl } from "../core/wasm/meter-control.ts";
+import type { CpuUsage } from "./cpu-usage.ts";
+import { CLIENTS_MAX } from "./kernel-entry.ts";
 import type { KernelHost, Seat } from "./kernel-host.ts";
 import type { ThreadBudget } from "./thread-budget.ts";
+import type { RunningThread } from "./thread-pauses.ts";
 import { endWorker, startWorker } from "./worker-entry.ts";
 
 /** `wasi-threads` has so many numbers for threads. */
@@ -30,10 +34,12 @@ export interface ThreadsParts {
   streams: StandardStreams;
   /** Of the container. */
   budget: ThreadBudget;
+  cpu: CpuUsage;
 }
 
 interface Thread {
   worker: Worker;
+  meter: MeterControl | undefined;
   seat: Seat;
   /** Undefined while it waits for another function to run. */
   id: number | undefined;
@@ -41,7 +47,7 @@ interface Thread {
 
 /** What a thread says that is for the program as a whole. */
 interface Listener {
-  hear(message: WorkerMessage): void;
+  hear(message: WorkerMessage, from: Worker): void;
   fail(error: unknown): void;
 }
 
@@ -65,15 +71,15 @@ export class GuestThreads {
     budget.begin();
     this.spec = {
       handles: SharedHandles.createBuffer(STDIO_COUNT + process.preopens.length),
-      descriptors: createDescriptorRecords(process.descriptorsMax, budget.countMax),
+      descriptors: createDescriptorRecords(process.descriptorsMax, CLIENTS_MAX),
       stdio: streamSpecs(streams),
       thread: undefined,
     };
   }
 
   /** Those that were started, the first one left out. */
-  get workers(): Worker[] {
-    return [...this.#threads].map(({ worker }) => worker);
+  get running(): Omit<RunningThread, "wanted">[] {
+    return [...this.#threads].map(({ worker, meter, seat }) => ({ worker, meter, client: seat.client }));
   }
 
   /** @param start what the first thread was started with: the others get the same */
@@ -134,8 +140,10 @@ export class GuestThreads {
       void leave(kernel, seat);
       throw error;
     }
-    const thread: Thread = { worker, seat, id: spec.id };
+    const thread: Thread = { worker, meter: undefined, seat, id: spec.id };
     this.#threads.add(thread);
+    // That it starts is part of it, as where clone(2) makes a thread.
+    this.#parts.cpu.begin(worker);
     const gone = Promise.withResolvers<void>();
     this.#gone.add(gone.promise);
     worker.on("message", (message: WorkerMessage) => this.#hear(thread, message));
@@ -192,8 +200,11 @@ export class GuestThreads {
         return;
       case "started":
         return;
+      case "meter":
+        thread.meter = new MeterControl(message.buffer);
+        return;
       default:
-        this.#listener!.hear(message);
+        this.#listener!.hear(message, thread.worker);
     }
   }
 
@@ -201,7 +212,10 @@ export class GuestThreads {
   async terminate(): Promise<void> {
     if (!this.#isOver) this.#parts.budget.give(); // its first thread's
     this.#isOver = true;
-    for (const { worker } of this.#threads) void endWorker(worker);
+    for (const { worker, meter } of this.#threads) {
+      meter?.resume();
+      void endWorker(worker);
+    }
     await this.#spare?.terminate();
     await Promise.all(this.#gone);
   }

@@ -220,6 +220,9 @@ export class IsolatedContainer implements Container {
   stats(): Promise<never> {
     return unsupported("doesn't tell what it uses");
   }
+  update(): Promise<never> {
+    return unsupported("keeps the limits that it began with");
+  }
   files(): Promise<never> {
     return unsupported("keeps its files to itself");
   }

@@ -1,6 +1,7 @@
 /** The kernel's worker: started before it is needed where that is known, as a container's is. */
 import { Worker } from "node:worker_threads";
 import { Gate } from "../core/ipc/gate.ts";
+import type { KernelData } from "../core/kernel/kernel-messages.ts";
 import { inheritedPermissionFlags } from "../node/host/permission-flags.ts";
 import { cacheEnvironment } from "./cache-environment.ts";
 
@@ -13,6 +14,8 @@ export const CLIENTS_MAX = 1024;
 export interface KernelThread {
   readonly worker: Worker;
   readonly gate: Gate;
+  /** By client: how long it worked for it. See `WorkClock`. */
+  readonly worked: Float64Array;
 }
 
 const SPARE = Symbol.for("wpod.spareKernel");
@@ -40,14 +43,16 @@ export async function dropSpareKernel(): Promise<void> {
 
 function startKernel(): KernelThread {
   const gate = Gate.create(CLIENTS_MAX);
+  const worked = new SharedArrayBuffer(CLIENTS_MAX * Float64Array.BYTES_PER_ELEMENT);
+  const workerData: KernelData = { gate: gate.buffer, worked };
   const worker = new Worker(ENTRY, {
     name: "wpod-kernel",
     stdout: true,
     stderr: true,
     env: cacheEnvironment(),
     execArgv: inheritedPermissionFlags(),
-    workerData: gate.buffer,
+    workerData,
     trackUnmanagedFds: true,
   });
-  return { worker, gate };
+  return { worker, gate, worked: new Float64Array(worked) };
 }

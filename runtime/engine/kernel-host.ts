@@ -26,6 +26,7 @@ import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { type MemoryBudget, memoryLimit } from "../core/quota/memory-budget.ts";
 import { buffersOf, type FileSystemState } from "../core/vfs/snapshot.ts";
 import { CLIENTS_MAX, takeKernel } from "./kernel-entry.ts";
+import { KernelWork } from "./kernel-work.ts";
 
 /** A program's place at the kernel. */
 export interface Seat {
@@ -68,6 +69,7 @@ export class KernelHost implements AsyncDisposable {
   #freeClients: number[] = [];
   #nextClient = CONTROL_CLIENT + 1;
   #worker: Worker | undefined;
+  #work: KernelWork | undefined;
 
   #nextRequest = 1;
   #disposed = false;
@@ -96,6 +98,11 @@ export class KernelHost implements AsyncDisposable {
     this.#layers.delete(key);
     if (!this.#trees.delete(key)) return undefined;
     return (await this.#ask({ kind: "close-tree", key, keep })).snapshot;
+  }
+
+  /** CPU time that it used for these since this was asked last, in microseconds. */
+  async takeWork(clients: readonly number[]): Promise<number> {
+    return (await this.#work?.take(clients)) ?? 0;
   }
 
   /** What is in use there, for whoever looks after it. */
@@ -245,7 +252,9 @@ export class KernelHost implements AsyncDisposable {
     seat.account?.close();
     // Nothing, where a thread has got it.
     seat.port?.close();
-    if (this.#isHere(seat)) this.#freeClients.push(seat.client);
+    if (!this.#isHere(seat)) return;
+    this.#work?.forget(seat.client);
+    this.#freeClients.push(seat.client);
   }
 
   #takeClient(): number {
@@ -280,8 +289,9 @@ export class KernelHost implements AsyncDisposable {
 
   #start(): Worker {
     if (this.#worker !== undefined) return this.#worker;
-    const { worker, gate } = takeKernel();
+    const { worker, gate, worked } = takeKernel();
     this.#gate = gate;
+    this.#work = new KernelWork(worker, worked);
     let why = "it was ended";
     worker.on("message", (message: NumberedAnswer) => this.#hear(message));
     worker.on("error", (error: Error) => {

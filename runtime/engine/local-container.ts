@@ -4,35 +4,29 @@ import { parseSignal } from "../core/container/signal.ts";
 import { WpodError } from "../core/error.ts";
 import type { FilesSpec } from "../core/kernel/spec.ts";
 import type { LogLimitsSpec } from "../core/log/limits.ts";
+import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
-import { MemoryBudget } from "../core/quota/memory-budget.ts";
-import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
-import { UsagePage } from "../core/quota/usage-page.ts";
 import { explainImports } from "../core/wasm/explain.ts";
-import { stillRunning, toInfo } from "./containers.ts";
-import { cpuLimitOf } from "./cpu-limit.ts";
-import { CpuMonitor } from "./cpu-monitor.ts";
+import type { ContainerQuota } from "./container-quota.ts";
+import { notRunning, stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
 import type { GuestEnd, GuestProcess } from "./guest-process.ts";
-import { type ContainerShares, GuestProgram } from "./guest-program.ts";
+import { GuestProgram } from "./guest-program.ts";
 import { hasSpilled, removeSpilled } from "./keep-plan.ts";
-import { CLIENTS_MAX } from "./kernel-entry.ts";
-import type { KernelHost, Seat } from "./kernel-host.ts";
-import { MEMORY_BYTES_MAX, OPEN_FILES_MAX, THREADS_MAX } from "./limits.ts";
+import type { Seat } from "./kernel-host.ts";
 import { LiveFiles } from "./live-files.ts";
 import type { Prepared } from "./prepare.ts";
 import type { EngineRecord, RecordKeeper } from "./record.ts";
 import { checkTerminalSize, planTerminal, type TerminalPlan } from "./terminal.ts";
-import { ThreadBudget } from "./thread-budget.ts";
 import type {
   Container,
   ContainerFiles,
   ContainerInfo,
-  ContainerStats,
   ContainerStatus,
   ExecOptions,
   ExecResult,
+  Limits,
   Placement,
   RunOptions,
   RunResult,
@@ -57,13 +51,16 @@ export interface ContainerParts {
   prepareExec: (command: readonly string[], options: ExecOptions, root: OpenFile) => Prepared;
   /** Held while it runs. */
   volumes: LocalVolumes;
-  kernel: KernelHost;
+  /** @param spent called when it has used all the CPU time that it may */
+  quota: (spent: () => void) => ContainerQuota;
   /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
   placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
   running: Set<LocalContainer>;
   /** Asked before it starts: it may have to wait for others to end. */
   admit: Admit;
+  /** Lets other processes ask about it. Answers what ends that. */
+  listen: (container: Container) => () => void;
   /** Throws a WpodError when the engine was disposed of. */
   checkEngine: () => void;
 }
@@ -79,15 +76,12 @@ export class LocalContainer implements Container {
   #unreserve: (() => void) | undefined;
   #guest: GuestProcess | undefined;
   #isOver = false;
+  #stopListening = () => {};
   /** Its files, while it runs. */
   #live: LiveFiles | undefined;
   /** Programs beside its first. */
   readonly #others = new Set<GuestProcess>();
-  readonly #shares: ContainerShares;
-  /** What its programs read of it in `/sys/fs/cgroup`. */
-  readonly #usage: UsagePage;
-  /** Undefined without a limit. */
-  #cpu: CpuMonitor | undefined;
+  readonly #quota: ContainerQuota;
   /** Undefined when they are gone. */
   #files: FilesSpec | undefined;
   /** The same as a tree on this thread, once somebody asked for it. */
@@ -99,17 +93,7 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = parts.record.limits;
-    const memory = MemoryBudget.create(memoryBytesMax);
-    this.#usage = UsagePage.create(memory);
-    this.#shares = {
-      memory,
-      openFiles: OpenFileLedger.create(OPEN_FILES_MAX, memory),
-      threads: new ThreadBudget(Math.min(threadsMax, CLIENTS_MAX)),
-      kernel: parts.kernel,
-      // The command line runs one program, and then its process ends. A thread that is made to wait may be still when the next one has it.
-      hasMoreRuns: parts.record.hostKind === "library" && parts.record.limits.cpus === undefined,
-    };
+    this.#quota = parts.quota(() => void this.#end({ kind: "cpu-time" }));
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});
@@ -142,13 +126,14 @@ export class LocalContainer implements Container {
       if (admission !== undefined) this.#unreserve = await admission;
       const files = await this.#takeFiles();
       // What another container writes is with the kernel: nobody else may have such a volume open.
-      if (this.#hasVolumes) this.#parts.kernel.prestart();
+      if (this.#hasVolumes) this.#quota.kernel.prestart();
       const isShared = this.#parts.volumes.hold(this.#record.mounts, this.id);
       try {
         const { prepare, prepareShared } = this.#parts;
         const prepared = isShared ? await prepareShared(files) : prepare(files);
         const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
-        // Much may have happened while it was compiled.
+        await this.#quota.ready();
+        // Much may have happened meanwhile.
         this.#checkStart();
         await this.#begin(prepared, module, files);
       } catch (error) {
@@ -188,18 +173,19 @@ export class LocalContainer implements Container {
   }
 
   async #begin(prepared: Prepared, module: WebAssembly.Module, files: FilesSpec): Promise<void> {
-    const { options, collectBytesMax, terminal, logLimits, running, placement, kernel } = this.#parts;
+    const { options, collectBytesMax, terminal, logLimits, running, placement } = this.#parts;
     const { stdin, stdout, stderr, keepFiles = true } = options;
     const { logPath } = this.#record;
     const log = logPath === undefined ? undefined : { path: logPath, limits: logLimits };
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal };
-    const program = new GuestProgram(this.#shares, { prepared, module, streams, log, keepFiles });
+    const program = new GuestProgram(this.#quota, { prepared, module, streams, log, keepFiles });
     const { guest } = program;
-    const memoryAccount = MemoryAccount.create(this.#shares.memory).spec;
-    const spec = { ...files, memoryAccount, usage: this.#usage.spec };
+    const memoryAccount = MemoryAccount.create(this.#quota.memory).spec;
+    const { page, io } = this.#quota;
+    const spec = { ...files, memoryAccount, usage: page.spec, ioPage: io.buffer };
     let seat: Seat | undefined;
     try {
-      this.#live = new LiveFiles(kernel, this.id, spec, this.#shares.memory, {
+      this.#live = new LiveFiles(this.#quota.kernel, this.id, spec, this.#quota.memory, {
         process: prepared.process,
         bell: guest.bell,
         gone: guest.gone,
@@ -223,17 +209,12 @@ export class LocalContainer implements Container {
     void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
     void guest.gone.then(() => running.delete(this));
     program.start(seat ?? spec);
-    void guest.started.then(() => this.#limitCpu());
+    void guest.started.then(() => {
+      if (!this.#isOver) this.#quota.begin(() => [guest, ...this.#others]);
+    });
     this.#files = undefined;
+    this.#stopListening = this.#parts.listen(this);
     this.#watch(options);
-  }
-
-  #limitCpu(): void {
-    const limit = cpuLimitOf(this.#record.limits);
-    if (limit === undefined || this.#isOver) return;
-    this.#cpu = new CpuMonitor(limit, () =>
-      [this.#guest!, ...this.#others].flatMap(({ workers }) => workers),
-    );
   }
 
   /** Its other programs end with its first; then the kernel's state of its files is the last. */
@@ -261,7 +242,7 @@ export class LocalContainer implements Container {
     const { stdin, stdout, stderr, signal } = options;
     const collectBytesMax = options.outputBytesMax ?? this.#parts.collectBytesMax;
     const streams = { stdin, stdout, stderr, collectBytesMax, terminal: planTerminal(options) };
-    const program = new GuestProgram(this.#shares, { prepared, module, streams, keepFiles: false });
+    const program = new GuestProgram(this.#quota, { prepared, module, streams, keepFiles: false });
     const { guest } = program;
     let seat: Seat | undefined;
     try {
@@ -295,7 +276,9 @@ export class LocalContainer implements Container {
     if (signal?.aborted && end.ending.kind === "signal") throw aborted(this.name, signal);
     if (end.failure !== undefined) throw end.failure.error;
     const { stdout: out, stderr: err, truncated } = end;
-    return { ...exitState(end.ending, end.memoryRefused), stdout: out, stderr: err, truncated };
+    const state = exitState(end.ending, end.memoryRefused);
+    if (state.oomKilled) this.#quota.oomKilled();
+    return { ...state, stdout: out, stderr: err, truncated };
   }
 
   #resizeExec(guest: GuestProcess, columns: number, rows: number): void {
@@ -328,10 +311,16 @@ export class LocalContainer implements Container {
     }
   }
 
-  async stats(): Promise<ContainerStats> {
+  async stats(): Promise<ContainerUsage> {
     if (!this.#isRunning) throw notRunning(this.name);
-    const { usedBytes, peakBytes, limitBytes } = this.#shares.memory;
-    return { memory: { usedBytes, peakBytes, limitBytes }, cpu: this.#cpu?.stats };
+    return this.#quota.usage();
+  }
+
+  async update(limits: Limits): Promise<void> {
+    if (this.#isOver) throw notRunning(this.name);
+    const next = { ...this.#record.limits, ...limits };
+    this.#quota.update(next);
+    this.#write({ ...this.#record, limits: next });
   }
 
   files(): Promise<ContainerFiles> {
@@ -394,8 +383,9 @@ export class LocalContainer implements Container {
   #finish(end: GuestEnd): void {
     const { ending } = end;
     this.#isOver = true;
-    this.#cpu?.[Symbol.dispose]();
     this.#giveBack();
+    this.#quota.end(this.#guest!.gone);
+    this.#stopListening();
     this.#releaseVolumes();
     if (ending.kind === "imports") {
       const { imageId, image, path } = this.#record;
@@ -404,6 +394,7 @@ export class LocalContainer implements Container {
     }
     this.#started.resolve();
     const state = exitState(ending, end.memoryRefused);
+    if (state.oomKilled) this.#quota.oomKilled();
     this.#files = this.#filesAfter(end);
     try {
       this.#write({ ...this.#record, ...state, status: "exited", pid: 0, finishedMs: Date.now() });
@@ -473,7 +464,7 @@ export class LocalContainer implements Container {
 
   #write(record: EngineRecord): void {
     if (this.#recorded) {
-      this.#parts.records.update(record);
+      this.#parts.records.write(record);
       this.#record = record;
     } else this.#insert(record);
   }
@@ -500,10 +491,6 @@ function endWith(
     clearTimeout(timer);
     signal?.removeEventListener("abort", abort);
   };
-}
-
-function notRunning(name: string): WpodError {
-  return new WpodError("CONTAINER_STATE", `container "${name}" is not running`);
 }
 
 function aborted(name: string, signal: AbortSignal): WpodError {

@@ -20,6 +20,8 @@ export interface Prepared {
   memoryBytesMin: number;
   /** It may start threads. */
   threaded: boolean;
+  /** It counts its own work. */
+  meter: Compiled["meter"];
 }
 
 /** What is to run, as it was planned. */
@@ -33,6 +35,7 @@ export interface ProgramWish {
   user: string;
   annotations: Readonly<Record<string, string>>;
   memoryBytesMax: number | undefined;
+  isMetered: boolean;
   onWarning: ((message: string) => void) | undefined;
   /** A program that isn't in the files. */
   given: { name: string; bytes: Uint8Array } | undefined;
@@ -77,9 +80,9 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
   const told =
     workdir === "/" || env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`];
   checkArgumentSpace(program.argv, told);
-  const { module, startsInWorkdir, memory, memoryBytesMin, threaded } = modules.compile(
+  const { startsInWorkdir, ...compiled } = modules.compile(
     { read: program.read, key: wish.key(program), source: wish.source(program) },
-    { memoryBytesMax: wish.memoryBytesMax, workdir },
+    { memoryBytesMax: wish.memoryBytesMax, workdir, isMetered: wish.isMetered },
   );
   if (!startsInWorkdir) {
     wish.onWarning?.(
@@ -87,10 +90,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
     );
   }
   return {
-    module,
-    memory,
-    memoryBytesMin,
-    threaded,
+    ...compiled,
     process: {
       argv: program.argv,
       env: told,

@@ -12,7 +12,7 @@ export type EngineRecord = ContainerInfo & {
 
 export interface RecordKeeper {
   insert(record: EngineRecord): void;
-  update(record: EngineRecord): void;
+  write(record: EngineRecord): void;
   /** The record and what belongs to it on disk. */
   delete(record: EngineRecord): void;
 }

@@ -1,18 +1,15 @@
 /** Threads that the programs of one container may have at a time, the first of each included. */
 export class ThreadBudget {
-  readonly #countMax: number;
+  /** May be changed: those that are there stay. */
+  countMax: number;
   #count = 0;
 
   constructor(countMax: number) {
-    this.#countMax = countMax;
-  }
-
-  get countMax(): number {
-    return this.#countMax;
+    this.countMax = countMax;
   }
 
   get isFull(): boolean {
-    return this.#count >= this.#countMax;
+    return this.#count >= this.countMax;
   }
 
   /** A program begins: a person wanted it, so it fits, and its threads may not. */

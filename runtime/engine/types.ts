@@ -5,7 +5,9 @@
 import type { Readable, Writable } from "node:stream";
 import type { ImageConfig } from "../core/image/config.ts";
 import type { ImageRecord } from "../core/image/record.ts";
+import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import type { TerminalSize } from "../core/terminal/control-block.ts";
+import type { CpuControl } from "./thread-pauses.ts";
 
 export interface EngineOptions {
   /** Where images and records are kept; made (mode 0700) when it isn't there. Default: `$WPOD_ROOT`, else the platform's data directory. */
@@ -17,6 +19,14 @@ export interface EngineOptions {
    * "kernel": in a thread that serves all programs, from the start. Default: `$WPOD_PLACEMENT`, else "worker".
    */
   placement?: Placement;
+  /**
+   * How programs are made to wait that have used more CPU time than they may. "interrupt": by V8's inspector, at no cost to them.
+   * "metering": their code is rewritten to count its work, and is a tenth slower. Default: `$WPOD_CPU_CONTROL`, else
+   * "interrupt", where this process may inspect its threads.
+   */
+  cpuControl?: CpuControl;
+  /** What all of its containers may use together. */
+  limits?: GroupLimits;
   /** Of containers whose options don't say. */
   isolation?: RunOptions["isolation"];
 }
@@ -66,13 +76,37 @@ export interface Limits {
   cpus?: number;
   /** In milliseconds, 1 to 1000: what isn't used in a period is lost with it. Default: 100. */
   cpuPeriodMs?: number;
-  /** Bytes and inodes that the writable layer may hold. */
+  /** Its weight, where the containers of a group (or of the engine) want more CPU time together than they may have: 2 to 262144. Default: 1024. */
+  cpuShares?: number;
+  /** CPU time of all its threads, altogether: who has used it is killed, exit 137. Default: no limit. */
+  cpuTimeMs?: number;
+  /**
+   * Bytes a second that all its programs together may read from files and write to them, and operations a second; not of pipes, streams and
+   * devices. Who has done more waits. 0 and the default: no limit.
+   */
+  readBps?: number;
+  writeBps?: number;
+  readIops?: number;
+  writeIops?: number;
+  /** Bytes and inodes that the writable layer may hold; a target of a symbolic link of more than 60 bytes counts too. */
   diskBytesMax?: number;
   inodesMax?: number;
   /** Threads at a time, of all its programs that have several (`wasi-threads`). Default: 128. */
   threadsMax?: number;
   /** Bytes of each stream that a result collects; what is over that is dropped. */
   outputBytesMax?: number;
+}
+
+export type { ContainerUsage };
+
+/** Of several containers together: `memoryBytesMax` has no default here. */
+export type GroupLimits = Pick<Limits, "cpus" | "cpuShares" | "memoryBytesMax">;
+
+/** Containers that have limits together, as those of a pod; each may have its own beside them. */
+export interface ResourceGroup {
+  /** What isn't named stays as it is. Throws USAGE. */
+  update(limits: GroupLimits): void;
+  stats(): { memory: MemoryStats };
 }
 
 /**
@@ -102,6 +136,8 @@ export interface RunOptions {
   user?: string;
   mounts?: readonly MountSpec[];
   limits?: Limits;
+  /** Of the same engine: `engine.group`. */
+  group?: ResourceGroup;
   readOnly?: boolean;
   stdin?: InputSource;
   stdout?: OutputTarget;
@@ -219,16 +255,18 @@ export interface Container {
   files(): Promise<ContainerFiles>;
   inspect(): ContainerInfo;
   /** What it uses now, and how it met its limits; rejects with CONTAINER_STATE when it doesn't run. */
-  stats(): Promise<ContainerStats>;
+  stats(): Promise<ContainerUsage>;
+  /** Other limits from now on; what isn't named stays as it is. Rejects with what is wrong with them, and then nothing has changed. */
+  update(limits: Limits): Promise<void>;
   /** Frees its files and its record. A running one is refused without `force`. */
   remove(options?: { force?: boolean }): Promise<void>;
 }
 
-export interface ContainerStats {
-  /** See `Limits.memoryBytesMax` for what counts. */
-  memory: { usedBytes: number; peakBytes: number; limitBytes: number };
-  /** Undefined without a limit on CPU time. As a cgroup's `cpu.stat`: periods in which something ran, those in which it had to wait, for how long. */
-  cpu: { periodCount: number; throttledCount: number; throttledMs: number } | undefined;
+/** See `Limits.memoryBytesMax` for what counts. */
+export interface MemoryStats {
+  usedBytes: number;
+  peakBytes: number;
+  limitBytes: number;
 }
 
 /** A record of the state database: what `ps`, `inspect` and `rm` see, also of containers of other processes. */
@@ -278,6 +316,10 @@ export interface Containers {
   list(filter?: { all?: boolean }): Promise<ContainerInfo[]>;
   /** By id, unique prefix of an id, or name. CONTAINER_NOT_FOUND otherwise. */
   get(reference: string): Promise<ContainerInfo>;
+  /** What one uses now, whichever process runs it. CONTAINER_STATE when it doesn't run, or its process doesn't answer. */
+  stats(reference: string): Promise<ContainerUsage>;
+  /** Other limits for one, from now on or for its next start; what isn't named stays. Answers its id. USAGE, UNSUPPORTED, CONTAINER_STATE */
+  update(reference: string, limits: Limits): Promise<string>;
   /** @param options volumes: also those of its volumes that have no name of their own */
   remove(reference: string, options?: { force?: boolean; volumes?: boolean }): Promise<string>;
   logs(
@@ -346,6 +388,6 @@ export interface EngineInfo {
   platform: string;
   images: number;
   containers: { created: number; running: number; exited: number };
-  /** How programs are held to `cpus`: by interrupts of V8's inspector; undefined: this process may not, and refuses it. */
-  cpuLimits: "interrupt" | undefined;
+  /** How programs are held to `cpus`. */
+  cpuControl: CpuControl;
 }

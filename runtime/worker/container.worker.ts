@@ -32,6 +32,7 @@ import { fillRandom } from "../node/host/random.ts";
 import { openBlob } from "../node/store/layer-reader.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { keepCode } from "./keep-code.ts";
+import { Metered } from "./metered.ts";
 import { allowPauses, forgetPauses } from "./pause.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 import { openStreams } from "./streams.ts";
@@ -70,8 +71,10 @@ function start(message: StartMessage): void {
   const tree = place.kind === "here" ? assembleTree(place.files, services!, stdio) : undefined;
   const { preopens } = message.process;
   const layers = place.kind === "here" ? place.files.layers : place.layers;
-  const attention = tree && listen(message.recall, tree, layers, around);
-  bell.attention = attention;
+  const attention = tree && listen(message.wanted, tree, layers, around);
+  const metered = new Metered(message.meter, parentPort!);
+  const attended = metered.attention(attention, message.wanted);
+  bell.attention = attended;
   allowPauses(message.pause);
   const connection = tree === undefined ? connect(place as KernelPlace, around) : undefined;
   const system: System = new ProgramSystem({
@@ -83,15 +86,16 @@ function start(message: StartMessage): void {
     clocks: HOST_CLOCKS,
     bell,
     random: fillRandom,
-    attention,
+    attention: attended,
     memoryReady(memory) {
       around.memory = memory;
       connection?.view.useMemory(memory);
     },
     openFiles: message.openFiles && new OpenFileLedger(message.openFiles),
+    ioPage: message.ioPage,
     openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
-  parentPort!.postMessage({ kind: "started" });
+  parentPort!.postMessage({ kind: "started", cpu: process.threadCpuUsage() });
   const ended = runProgram<ProgramEnd["outcome"]>(
     message.module,
     system,
@@ -99,6 +103,7 @@ function start(message: StartMessage): void {
     (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
     { kind: "exit", status: 0 },
     {
+      ...metered.parts,
       memory: message.memory && ownMemory(message.memory),
       memoryGuard:
         message.memoryAccount &&
@@ -160,12 +165,12 @@ interface Surroundings {
 
 /** The engine may want the files in another thread: it tells by a flag, and by an interrupt. */
 function listen(
-  recall: SharedArrayBuffer,
+  wanted: SharedArrayBuffer,
   tree: ContainerTree,
   layers: readonly LayerFiles[],
   around: Surroundings,
 ): HandOver {
-  const attention = new HandOver(new Int32Array(recall), tree, () => {
+  const attention = new HandOver(new Int32Array(wanted), tree, () => {
     const received = receiveMessageOnPort(parentPort!) as
       | { message: RecallMessage<MessagePort> | FlushMessage }
       | undefined;

@@ -10,9 +10,11 @@ import {
   CONTROL_CLIENT,
   type ExpectRequest,
   type KernelAnswer,
+  type KernelData,
   type NumberedAnswer,
   type NumberedRequest,
 } from "../core/kernel/kernel-messages.ts";
+import { WorkClock } from "../core/kernel/work-clock.ts";
 import { buffersOf } from "../core/vfs/snapshot.ts";
 import { treeServices } from "../node/tree-services.ts";
 import { keepCode } from "./keep-code.ts";
@@ -28,13 +30,19 @@ interface Expected {
 const DONE = { kind: "done" as const, snapshot: undefined } satisfies KernelAnswer;
 const expected = new Map<number, Expected>();
 const port = parentPort!;
-const gate = new Gate(workerData as SharedArrayBuffer);
+const data = workerData as KernelData;
+const gate = new Gate(data.gate);
+const clock = new WorkClock(new Float64Array(data.worked), () => performance.now());
 /** By client: where its shared memory is sent. */
 const ports = new Map<number, MessagePort>();
-const kernel = new Kernel(gate, (client, id, memory) => {
-  const arena: ArenaMessage = { id, memory };
-  ports.get(client)?.postMessage(arena);
-});
+const kernel = new Kernel(
+  gate,
+  (client, id, memory) => {
+    const arena: ArenaMessage = { id, memory };
+    ports.get(client)?.postMessage(arena);
+  },
+  clock,
+);
 const control = new KernelControl(kernel, treeServices, openKernelStreams);
 kernel.onMessages(CONTROL_CLIENT, readMessages);
 

@@ -21,5 +21,6 @@ export function exitMessage(
   rests = false,
 ): ExitMessage {
   const refused = exports?.[MEMORY_REFUSED_EXPORT] as WebAssembly.Global | undefined;
-  return { kind: "exit", outcome, memoryRefused: refused?.value === 1, snapshot, rests };
+  const memoryRefused = refused?.value === 1;
+  return { kind: "exit", outcome, memoryRefused, snapshot, rests, cpu: process.threadCpuUsage() };
 }

@@ -3,9 +3,9 @@ import type { MessagePort } from "node:worker_threads";
 import type { OpenFile, Threads } from "../../shim/abi/system.ts";
 import { type ProgramResult, runProgram } from "../../shim/preview1/program.ts";
 import { SharedDescriptorTable } from "../../shim/shared-descriptor-table.ts";
-import { Bell } from "../core/ipc/bell.ts";
 import { Gate } from "../core/ipc/gate.ts";
 import { Mailbox } from "../core/ipc/mailbox.ts";
+import { AttentiveBell } from "../core/kernel/hand-over.ts";
 import { ProgramEnd, ProgramSystem } from "../core/kernel/program-system.ts";
 import { Connection } from "../core/kernel/remote/connection.ts";
 import { SharedHandles } from "../core/kernel/remote/handle-source.ts";
@@ -22,6 +22,7 @@ import { OpenFileLedger } from "../core/quota/open-file-ledger.ts";
 import { MemoryGuard } from "../core/wasm/memory-guard.ts";
 import { HOST_CLOCKS } from "../node/clocks.ts";
 import { fillRandom } from "../node/host/random.ts";
+import { Metered } from "./metered.ts";
 import { allowPauses } from "./pause.ts";
 import { exitMessage, reportTrap } from "./program-exit.ts";
 
@@ -38,10 +39,14 @@ class ThreadedProgram {
   readonly #message: ThreadedMessage;
   readonly #system: ProgramSystem;
   readonly #descriptors: SharedDescriptorTable;
+  readonly #metered: Metered;
 
   constructor(message: ThreadedMessage, port: MessagePort) {
     const { place, threads, process } = message;
-    const bell = new Bell(message.bell);
+    const bell = new AttentiveBell(message.bell);
+    this.#metered = new Metered(message.meter, port);
+    const attention = this.#metered.attention(undefined, message.wanted);
+    bell.attention = attention;
     const connection = new Connection({
       mailbox: new Mailbox(place.mailbox),
       gate: new Gate(place.gate),
@@ -69,8 +74,10 @@ class ThreadedProgram {
       clocks: HOST_CLOCKS,
       bell,
       random: fillRandom,
+      attention,
       threads: new AskedThreads(port),
       openPipe: () => openSharedPipe(connection),
+      ioPage: message.ioPage,
     });
   }
 
@@ -91,6 +98,7 @@ class ThreadedProgram {
       (thrown) => (thrown instanceof ProgramEnd ? thrown.outcome : undefined),
       thread === undefined ? { kind: "exit", status: 0 } : { kind: "returned" },
       {
+        ...this.#metered.parts,
         memory,
         memoryGuard: account && new MemoryGuard(new MemoryAccount(account)),
         thread,
@@ -142,6 +150,7 @@ export function startThread(
     keepCode?.();
     port.postMessage(exitMessage(outcome, exports, undefined));
   };
-  if (message.threads.thread === undefined) port.postMessage({ kind: "started" });
+  if (message.threads.thread === undefined)
+    port.postMessage({ kind: "started", cpu: process.threadCpuUsage() });
   run(message.threads.thread);
 }

@@ -205,6 +205,8 @@ export interface System {
   readonly openPipe?: (() => PipeFiles | Failure) | undefined;
   /** Undefined where nobody counts. */
   readonly openFiles?: OpenFileCount | undefined;
+  /** The same. */
+  readonly fileTraffic?: FileTraffic | undefined;
 }
 
 /** The files that all programs of a container have open, beyond what each finds open. */
@@ -214,6 +216,12 @@ export interface OpenFileCount {
   /** One more. ENFILE, and nothing taken, when there are as many as may be; ENOMEM when there is no memory for it. */
   take(): Errno;
   give(): void;
+}
+
+/** What a program has read from regular files and written to them: told after each operation. Who moved too much waits in there. */
+export interface FileTraffic {
+  read(bytes: number): void;
+  wrote(bytes: number): void;
 }
 
 /** The two ends of a pipe. */

@@ -6,7 +6,7 @@
  */
 import { ADVICE_MAX } from "../abi/advice.ts";
 import { Errno } from "../abi/errno.ts";
-import type { FileType } from "../abi/filetype.ts";
+import { FileType } from "../abi/filetype.ts";
 import { FdFlags } from "../abi/flags.ts";
 import { DIRENT, FDSTAT, FILESTAT, FILESTAT_UNSTABLE, PRESTAT } from "../abi/layout.ts";
 import { PreopenType } from "../abi/preopen-type.ts";
@@ -41,9 +41,7 @@ export function fdRead(
   if (!descriptor.may(Rights.FD_READ)) return descriptor.refusal(Rights.FD_READ);
   if (!guest.memory.contains(nreadPtr, 4)) return Errno.EFAULT;
   const count = readVector(guest.memory, descriptor.file, iovsPtr, iovsCount, AT_POSITION);
-  if (count < 0) return -count as Errno;
-  guest.memory.setU32(nreadPtr, count);
-  return Errno.ESUCCESS;
+  return wasRead(guest, descriptor, count, nreadPtr);
 }
 
 /**
@@ -70,9 +68,7 @@ export function fdPread(
   // No file reaches beyond what a number holds exactly.
   const offsetBytes = Math.min(at, Number.MAX_SAFE_INTEGER);
   const count = readVector(guest.memory, descriptor.file, iovsPtr, iovsCount, offsetBytes);
-  if (count < 0) return -count as Errno;
-  guest.memory.setU32(nreadPtr, count);
-  return Errno.ESUCCESS;
+  return wasRead(guest, descriptor, count, nreadPtr);
 }
 
 /**
@@ -123,6 +119,13 @@ export function fdPwrite(
   return written(guest, descriptor, count, nwrittenPtr);
 }
 
+function wasRead(guest: Guest, { file }: Descriptor, count: number, nreadPtr: number): Errno {
+  if (count < 0) return -count as Errno;
+  guest.memory.setU32(nreadPtr, count);
+  if (count > 0 && file.type === FileType.regularFile) guest.system.fileTraffic?.read(count);
+  return Errno.ESUCCESS;
+}
+
 function written(guest: Guest, descriptor: Descriptor, count: number, nwrittenPtr: number): Errno {
   if (count < 0) return -count as Errno;
   if ((descriptor.syncFlags & (FdFlags.DSYNC | FdFlags.SYNC)) !== 0) {
@@ -130,6 +133,7 @@ function written(guest: Guest, descriptor: Descriptor, count: number, nwrittenPt
     if (synced < 0) return -synced as Errno;
   }
   guest.memory.setU32(nwrittenPtr, count);
+  if (count > 0 && descriptor.file.type === FileType.regularFile) guest.system.fileTraffic?.wrote(count);
   return Errno.ESUCCESS;
 }
 

@@ -29,6 +29,10 @@ export interface MemoryGuard {
 export interface ProgramParts {
   /** For a module that imports its memory. */
   readonly memory?: WebAssembly.Memory | undefined;
+  /** Has its instance before anything of it runs. */
+  readonly instantiated?: ((exports: Readonly<Record<string, unknown>>) => void) | undefined;
+  /** Name of an exported function that runs first: what was the module's start function. */
+  readonly startExport?: string | undefined;
   /** Knows what its memory may become. Called in the course of the program: what it throws ends it. */
   readonly memoryGuard?: MemoryGuard | undefined;
   readonly shared?: GuestLimits["shared"];
@@ -61,8 +65,10 @@ export function runProgram<Ended>(
   try {
     const instance = new WebAssembly.Instance(module, createImports(guest, wanted, provided));
     exports = instance.exports;
-    const { memoryGuard } = parts;
+    const { memoryGuard, startExport } = parts;
+    parts.instantiated?.(exports);
     memoryGuard?.attach(exports, parts.memory);
+    if (startExport !== undefined) (exports[startExport] as () => void)();
     const memory = exports.memory ?? parts.memory;
     if (memory instanceof WebAssembly.Memory) {
       guest.memory.attach(memory, () => memoryGuard?.grown());

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { FilesSpec, ProcessSpec } from "../../runtime/core/kernel/spec.ts";
 import { makeMemory } from "../../runtime/core/wasm/imported-memory.ts";
+import { CpuUsage } from "../../runtime/engine/cpu-usage.ts";
 import { GuestProcess } from "../../runtime/engine/guest-process.ts";
 import { GuestThreads } from "../../runtime/engine/guest-threads.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
@@ -39,7 +40,7 @@ afterAll(async () => {
 async function start(args: readonly string[]) {
   const compiled = new Modules().compile(
     { read: () => bytes, key: undefined, source: { path: "threads" } },
-    { memoryBytesMax: undefined, workdir: "/" },
+    { memoryBytesMax: undefined, workdir: "/", isMetered: false },
   );
   const program: ProcessSpec = {
     argv: ["threads", ...args],
@@ -48,14 +49,15 @@ async function start(args: readonly string[]) {
     preopens: [{ name: "/", path: "/" }],
     descriptorsMax: 64,
   };
-  const running = new GuestProcess({ collectBytesMax: 1 << 16 });
+  const cpu = new CpuUsage();
+  const running = new GuestProcess({ collectBytesMax: 1 << 16 }, cpu);
   const streams = running.streamsWith(undefined);
   const seat = await kernel.seat(TREE, program, { bell: running.bell, streams });
   const budget = new ThreadBudget(8);
   running.start({
     module: await compiled.module,
     memory: makeMemory(compiled.memory!),
-    threads: new GuestThreads({ kernel, seat, process: program, streams, budget }),
+    threads: new GuestThreads({ kernel, seat, process: program, streams, budget, cpu }),
     process: program,
     place: seat.place,
     log: undefined,

@@ -7,7 +7,7 @@ import { atLeast, type CommandSpec } from "../command.ts";
 import type { Context } from "../context.ts";
 import { RUN_FLAGS } from "../flags/run-flags.ts";
 import { removeCidfile, writeCidfile } from "../run/cidfile.ts";
-import { runOptions } from "../run/run-options.ts";
+import { runOptions, runWarnings } from "../run/run-options.ts";
 import { PASSED_SIGNALS, passSignals } from "../run/signals.ts";
 
 /** In podman's words. */
@@ -45,7 +45,9 @@ oci-archive:FILE, docker-archive:FILE, or the path of a .wasm file.`,
     // Not an import: most runs want no terminal, and it takes part of their start.
     if (options.tty && !process.getBuiltinModule("node:tty").isatty(0))
       context.output.error(`Warning: ${NO_TERMINAL}\n`);
-    options.onWarning = (message) => context.output.error(`Warning: ${message}\n`);
+    const warn = (message: string) => context.output.error(`Warning: ${message}\n`);
+    for (const warning of await runWarnings(flags)) warn(warning);
+    options.onWarning = warn;
     const signals = passSignals();
     const engine = context.engine();
     const cidfile = flags.text("cidfile");

@@ -1,10 +1,11 @@
 /** The flags of `run`: those that work, and all others of docker's, each with what it waits for. */
 import type { Flag } from "./flag.ts";
+import { LIMIT_FLAGS } from "./limit-flags.ts";
 
 const DETACHED = "containers run in the foreground until there is a host process for detached ones";
 const NETWORK = "containers have no network yet";
-const CPU = "CPU time is limited by --cpus, and by nothing else yet";
-const DISK_RATE = "reading and writing isn't slowed down";
+const CPU = "CPU time is limited by --cpus and --cpu-shares";
+const DISK_WEIGHT = "reading and writing has limits (--device-read-bps and its kin), and no weights";
 const HEALTH = "health checks come with detached containers";
 const KERNEL = "it sets what a Linux kernel gives, and a guest of wpod has none";
 const VOLUMES = "volumes are named one by one: -v NAME:/path";
@@ -16,6 +17,7 @@ function later(kind: Flag["kind"], reason: string, longs: readonly string[]): Fl
 }
 
 export const RUN_FLAGS: readonly Flag[] = [
+  ...LIMIT_FLAGS,
   { long: "add-host", kind: "list", value: "host:ip", help: "Add a line to /etc/hosts" },
   { long: "annotation", kind: "list", value: "key=value", help: "Add an annotation" },
   {
@@ -26,19 +28,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Join only these streams to the container: stdin, stdout, stderr",
   },
   { long: "cidfile", kind: "text", value: "file", help: "Write the container's id to a file" },
-  {
-    long: "cpu-period",
-    kind: "integer",
-    value: "us",
-    help: "The period that --cpu-quota is for, in microseconds; 100000 unless it is said",
-  },
-  {
-    long: "cpu-quota",
-    kind: "integer",
-    value: "us",
-    help: "Limit CPU time in each period, in microseconds",
-  },
-  { long: "cpus", kind: "text", value: "number", help: "Limit CPU time: 0.5 is half of one" },
   { long: "entrypoint", kind: "text", value: "program", help: "Run this in place of the image's ENTRYPOINT" },
   {
     long: "env",
@@ -67,13 +56,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Where its output is kept: k8s-file, none",
   },
   {
-    long: "memory",
-    short: "m",
-    kind: "text",
-    value: "size",
-    help: "Limit the program's memory: bytes, or with a unit: 64m, 1g",
-  },
-  {
     long: "mount",
     kind: "list",
     value: "mount",
@@ -82,12 +64,6 @@ export const RUN_FLAGS: readonly Flag[] = [
   { long: "name", kind: "text", value: "name", help: "Give the container a name" },
   { long: "network", kind: "text", value: "mode", default: "none", help: "Connect to a network: none" },
   { long: "net", kind: "text", help: "", hidden: true },
-  {
-    long: "pids-limit",
-    kind: "text",
-    value: "number",
-    help: "Limit the threads of its programs; -1 is no limit",
-  },
   { long: "platform", kind: "text", value: "os/arch", help: "Take this platform of the image" },
   {
     long: "pull",
@@ -136,7 +112,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     help: "Start in this directory of the container",
   },
 
-  { long: "cpu-shares", short: "c", kind: "text", help: "", later: CPU },
   { long: "detach", short: "d", kind: "switch", help: "", later: DETACHED },
   { long: "publish", short: "p", kind: "list", help: "", later: NETWORK },
   { long: "publish-all", short: "P", kind: "switch", help: "", later: NETWORK },
@@ -166,14 +141,8 @@ export const RUN_FLAGS: readonly Flag[] = [
     "cpuset-cpus",
     "cpuset-mems",
   ]),
-  ...later("list", DISK_RATE, [
-    "blkio-weight-device",
-    "device-read-bps",
-    "device-read-iops",
-    "device-write-bps",
-    "device-write-iops",
-  ]),
-  ...later("text", DISK_RATE, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
+  ...later("list", DISK_WEIGHT, ["blkio-weight-device"]),
+  ...later("text", DISK_WEIGHT, ["blkio-weight", "io-maxbandwidth", "io-maxiops"]),
   ...later("list", NETWORK, [
     "dns",
     "dns-option",
@@ -199,7 +168,6 @@ export const RUN_FLAGS: readonly Flag[] = [
     "device-cgroup-rule",
     "group-add",
     "security-opt",
-    "storage-opt",
     "sysctl",
     "ulimit",
   ]),

@@ -1,11 +1,11 @@
 /** A container as `inspect` shows it: docker's keys, with what wpod knows of them. */
-import type { ContainerInfo, MountSpec } from "../../engine/types.ts";
+import type { ContainerInfo, Limits, MountSpec } from "../../engine/types.ts";
 import { CIDFILE_ANNOTATION } from "../run/cidfile.ts";
 import { rfc3339 } from "./go-time.ts";
 
 /** @see https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Container/operation/ContainerInspect */
 export function inspectContainer(container: ContainerInfo): object {
-  const { status, annotations } = container;
+  const { status, annotations, limits } = container;
   return {
     Id: container.id,
     Created: rfc3339(container.createdMs),
@@ -54,19 +54,38 @@ export function inspectContainer(container: ContainerInfo): object {
     HostConfig: {
       Annotations: annotations,
       AutoRemove: container.autoRemove,
+      BlkioDeviceReadBps: throttles(limits.readBps),
+      BlkioDeviceReadIOps: throttles(limits.readIops),
+      BlkioDeviceWriteBps: throttles(limits.writeBps),
+      BlkioDeviceWriteIOps: throttles(limits.writeIops),
       Binds: container.mounts.filter(({ type }) => type !== "tmpfs").map(bindText),
       ContainerIDFile: annotations[CIDFILE_ANNOTATION] ?? "",
       LogConfig: { Type: "k8s-file", Config: {} },
-      Memory: container.limits.memoryBytesMax ?? 0,
-      NanoCpus: Math.round((container.limits.cpus ?? 0) * 1e9),
+      Memory: limits.memoryBytesMax ?? 0,
+      NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
       NetworkMode: container.network,
       PortBindings: {},
       Privileged: false,
       ReadonlyRootfs: container.readOnly,
       RestartPolicy: { Name: "no", MaximumRetryCount: 0 },
       Runtime: "wpod",
+      StorageOpt: storageOptions(limits),
     },
     NetworkSettings: { Ports: {}, Networks: {} },
+  };
+}
+
+/** It holds for all files: there is one device. */
+function throttles(rate = 0): object[] {
+  return rate === 0 ? [] : [{ Path: "/", Rate: rate }];
+}
+
+/** As they can be given. */
+function storageOptions({ diskBytesMax, inodesMax }: Limits): object | null {
+  if (diskBytesMax === undefined && inodesMax === undefined) return null;
+  return {
+    ...(diskBytesMax === undefined ? {} : { size: `${diskBytesMax}` }),
+    ...(inodesMax === undefined ? {} : { inodes: `${inodesMax}` }),
   };
 }
 

@@ -1,6 +1,7 @@
-/** `--cpus`, or `--cpu-quota` in each `--cpu-period`, as docker takes them. */
+/** `--cpus`, or `--cpu-quota` in each `--cpu-period`, and `--cpu-shares`, as docker takes them. */
 import { WpodError } from "../../core/error.ts";
 import { CPU_PERIOD_MS, CPU_PERIOD_MS_MAX, CPU_PERIOD_MS_MIN } from "../../core/quota/cpu-bandwidth.ts";
+import { CPU_SHARES, CPU_SHARES_MAX, CPU_SHARES_MIN } from "../../core/quota/cpu-group.ts";
 import type { Limits } from "../../engine/types.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 
@@ -12,7 +13,23 @@ const PERIOD_US_MAX = CPU_PERIOD_MS_MAX * US_PER_MS;
 const PERIOD_US = CPU_PERIOD_MS * US_PER_MS;
 
 /** @throws WpodError USAGE */
-export function parseCpuLimit(flags: ParsedFlags): Pick<Limits, "cpus" | "cpuPeriodMs"> {
+export function parseCpuLimit(flags: ParsedFlags): Pick<Limits, "cpus" | "cpuPeriodMs" | "cpuShares"> {
+  return { ...parseShares(flags), ...parseBandwidth(flags) };
+}
+
+/** 0 is the default. What is beyond the bounds is brought to them, as Linux does. */
+function parseShares(flags: ParsedFlags): Pick<Limits, "cpuShares"> {
+  const shares = flags.integer("cpu-shares") ?? 0;
+  if (shares < 0) {
+    throw new WpodError(
+      "USAGE",
+      `invalid --cpu-shares ${shares}: it is a weight, ${CPU_SHARES} for who has none`,
+    );
+  }
+  return shares === 0 ? {} : { cpuShares: Math.min(Math.max(shares, CPU_SHARES_MIN), CPU_SHARES_MAX) };
+}
+
+function parseBandwidth(flags: ParsedFlags): Pick<Limits, "cpus" | "cpuPeriodMs"> {
   const cpus = flags.text("cpus");
   for (const other of ["cpu-period", "cpu-quota"]) {
     if (cpus !== undefined && flags.has(other)) {

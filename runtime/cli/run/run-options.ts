@@ -3,12 +3,12 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseSignal } from "../../core/container/signal.ts";
 import { WpodError } from "../../core/error.ts";
-import { parseSize } from "../../core/format/size.ts";
 import type { RunOptions } from "../../engine/types.ts";
 import type { Context } from "../context.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 import { CIDFILE_ANNOTATION } from "./cidfile.ts";
 import { parseEnvironment, parsePairs } from "./environment.ts";
+import { hasRareLimits, parseLimits } from "./limits.ts";
 
 /** Of docker and podman. */
 const DRIVERS_LATER = new Set([
@@ -21,8 +21,6 @@ const DRIVERS_LATER = new Set([
   "splunk",
   "syslog",
 ]);
-/** A page of WebAssembly memory: less than that is none. */
-const MEMORY_BYTES_MIN = 65_536;
 const MS_PER_SECOND = 1000;
 /** Of Node's timers. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -67,14 +65,8 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
   if (hostname !== undefined) options.hostname = checkHostname(hostname);
   const stopSignal = flags.text("stop-signal");
   if (stopSignal !== undefined) options.stopSignal = signalName(stopSignal);
-  const memory = flags.text("memory");
-  if (memory !== undefined) options.limits = memoryLimit(memory);
-  const pidsLimit = flags.text("pids-limit");
-  if (pidsLimit !== undefined) options.limits = { ...options.limits, ...threadLimit(pidsLimit) };
-  if (flags.has("cpus") || flags.has("cpu-quota") || flags.has("cpu-period")) {
-    const { parseCpuLimit } = await import("./cpu-limit.ts");
-    options.limits = { ...options.limits, ...parseCpuLimit(flags) };
-  }
+  const limits = await parseLimits(flags);
+  if (Object.keys(limits).length > 0) options.limits = limits;
   const timeout = flags.integer("timeout");
   if (timeout !== undefined) options.timeoutMs = toTimeoutMs(timeout);
   if (flags.has("volume") || flags.has("mount") || flags.has("tmpfs")) {
@@ -86,6 +78,13 @@ export async function runOptions(flags: ParsedFlags, context: Context): Promise<
     options.addHosts = flags.list("add-host").map(parseAddHost);
   }
   return options;
+}
+
+/** Told once, by the process that runs it. */
+export async function runWarnings(flags: ParsedFlags): Promise<string[]> {
+  if (!hasRareLimits(flags)) return [];
+  const { resourceWarnings } = await import("./resources.ts");
+  return resourceWarnings(flags);
 }
 
 function readFiles(paths: readonly string[]): { name: string; text: string }[] {
@@ -201,29 +200,6 @@ function signalName(text: string): string {
   const signal = parseSignal(text);
   if (signal === undefined) throw new WpodError("USAGE", `invalid signal: ${text}`);
   return signal.name;
-}
-
-function memoryLimit(text: string): { memoryBytesMax?: number } {
-  const memoryBytesMax = parseSize(text);
-  // As in docker, 0 is no limit.
-  if (memoryBytesMax === 0) return {};
-  if (memoryBytesMax < MEMORY_BYTES_MIN) {
-    throw new WpodError(
-      "USAGE",
-      `the memory limit of ${memoryBytesMax} bytes is less than a page of WebAssembly memory, ${MEMORY_BYTES_MIN} bytes`,
-      { hint: "a limit looks like --memory 64m" },
-    );
-  }
-  return { memoryBytesMax };
-}
-
-/** As in docker: 0 and -1 are no limit, here as many as a kernel has room for. */
-function threadLimit(text: string): { threadsMax: number } {
-  const number = /^-?\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isNaN(number) || number < -1) {
-    throw new WpodError("USAGE", `invalid --pids-limit "${text}": not a number, or less than -1`);
-  }
-  return { threadsMax: number <= 0 ? Number.MAX_SAFE_INTEGER : number };
 }
 
 function toTimeoutMs(seconds: number): number {

@@ -22,6 +22,7 @@ const KEPT_PARTS = 8;
 export class ClientView {
   /** One of 31: several clients may have the same, and then expire together. */
   readonly bit: number;
+  readonly client: number;
   readonly ring: PostRing;
   readonly #leased = new Set<MemoryLink>();
   readonly #written = new Set<MemoryNode>();
@@ -30,6 +31,7 @@ export class ClientView {
   #inodes = 0;
 
   constructor(client: number, ring: PostRing) {
+    this.client = client;
     this.bit = 1 << (client % 31);
     this.ring = ring;
   }
@@ -87,8 +89,8 @@ export class ClientView {
   #setAside(space: Space): boolean {
     if (this.#space === undefined) this.#space = space;
     if (this.#space !== space) return false;
-    const bytes = Math.min(CREDIT_BYTES - this.#bytes, (space.bytesMax - space.bytes) / KEPT_PARTS);
-    const inodes = Math.min(CREDIT_INODES - this.#inodes, (space.inodesMax - space.inodes) / KEPT_PARTS);
+    const bytes = Math.min(CREDIT_BYTES - this.#bytes, space.freeBytes / KEPT_PARTS);
+    const inodes = Math.min(CREDIT_INODES - this.#inodes, space.freeInodes / KEPT_PARTS);
     this.#take(Math.max(0, Math.floor(bytes)), Math.max(0, Math.floor(inodes)));
     return true;
   }
@@ -96,8 +98,7 @@ export class ClientView {
   #take(bytes: number, inodes: number): void {
     this.#bytes += bytes;
     this.#inodes += inodes;
-    this.#space!.bytes += bytes;
-    this.#space!.inodes += inodes;
+    this.#space!.setAside(bytes, inodes);
   }
 
   /** What the client may still use of it. */

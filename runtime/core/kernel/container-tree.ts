@@ -5,6 +5,7 @@ import type { OpenFile } from "../../../shim/abi/system.ts";
 import { WpodError } from "../error.ts";
 import { CGROUP_FILES, PROC_FILES } from "../quota/cgroup-files.ts";
 import { FilesMemory } from "../quota/files-memory.ts";
+import { IoPage } from "../quota/io-page.ts";
 import { MemoryAccount } from "../quota/memory-account.ts";
 import { UsagePage, type UsagePageSpec } from "../quota/usage-page.ts";
 import type { Credentials } from "../vfs/credentials.ts";
@@ -150,6 +151,7 @@ export function assembleTree(
     inodesMax: spec.inodesMax,
   });
   add(root, spec.keep, spec.snapshot);
+  if (spec.ioPage !== undefined) root.space.reportTo(new IoPage(spec.ioPage));
   const table = new MountTable(root, { readOnly: spec.readOnly });
   volumes?.atEnd(() => table.unmountAll());
   const opened: FileSystem[] = [];

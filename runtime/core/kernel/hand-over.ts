@@ -13,6 +13,7 @@ import type {
 } from "../../../shim/abi/system.ts";
 import { assert } from "../error.ts";
 import { Bell } from "../ipc/bell.ts";
+import { SleepCount } from "../ipc/sleep-count.ts";
 import { isLockable } from "../vfs/lock-table.ts";
 import { MemoryFile } from "../vfs/memory-file.ts";
 import { buffersOf } from "../vfs/snapshot.ts";
@@ -132,10 +133,17 @@ function positionOf(file: OpenFile): number {
  */
 export class AttentiveBell extends Bell {
   attention: Attention | undefined = undefined;
+  readonly #sleeps: SleepCount;
+
+  /** @param buffer of `SLEEPER_BELL_BYTES` */
+  constructor(buffer: SharedArrayBuffer) {
+    super(buffer);
+    this.#sleeps = new SleepCount(buffer);
+  }
 
   override wait(seen: number, timeoutMs?: number): void {
     if (this.#attend()) return;
-    super.wait(seen, timeoutMs);
+    this.#sleeps.sleep(() => super.wait(seen, timeoutMs));
     this.#attend();
   }
 

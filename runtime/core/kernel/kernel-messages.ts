@@ -10,6 +10,13 @@ import type { FilesSpec, StandardStreams } from "./spec.ts";
 /** The bit of the gate that stands for messages. */
 export const CONTROL_CLIENT = 0;
 
+/** What its thread is started with. */
+export interface KernelData {
+  gate: SharedArrayBuffer;
+  /** Of `WorkClock`. */
+  worked: SharedArrayBuffer;
+}
+
 /** Global of a program's thread: a function that looks whether the engine wants something. Called by an interrupt. */
 export const ATTEND = Symbol.for("wpod.attend");
 

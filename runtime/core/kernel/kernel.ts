@@ -14,6 +14,7 @@ import type { ContainerTree } from "./container-tree.ts";
 import { type ArenaSender, KernelClient } from "./kernel-client.ts";
 import { OpenHandles } from "./open-handles.ts";
 import { Views } from "./views.ts";
+import type { WorkClock } from "./work-clock.ts";
 
 /** A program that joins: in order, the files that it finds open have the handles from 0 on. */
 export interface ClientOptions {
@@ -36,13 +37,17 @@ export class Kernel {
   readonly #clients: (KernelClient | undefined)[] = [];
   #messages: { client: number; read: () => void } | undefined = undefined;
   readonly #trees = new Map<string, ContainerTree>();
-  readonly #views = new Views();
+  readonly #views: Views;
   readonly #memory = new ArenaMemory((watchers) => this.#views.expireAll(watchers));
   readonly #sendArena: ArenaSender;
 
-  /** @param sendArena gives a client a buffer of shared memory, before it is told of a place in it */
-  constructor(gate: Gate, sendArena: ArenaSender = () => {}) {
+  /**
+   * @param sendArena gives a client a buffer of shared memory, before it is told of a place in it
+   * @param clock told for whom it works
+   */
+  constructor(gate: Gate, sendArena: ArenaSender = () => {}, clock?: WorkClock) {
     this.#gate = gate;
+    this.#views = new Views(clock);
     this.#sendArena = sendArena;
   }
 

@@ -4,6 +4,7 @@ import type {
   Attention,
   Clocks,
   Failure,
+  FileTraffic,
   OpenFile,
   OpenFileCount,
   PipeFiles,
@@ -15,6 +16,8 @@ import type {
 } from "../../../shim/abi/system.ts";
 import { parseSignal } from "../container/signal.ts";
 import type { Bell } from "../ipc/bell.ts";
+import { IoPage } from "../quota/io-page.ts";
+import { IoMeter } from "./io-meter.ts";
 
 /** Unwinds the guest's stack when its program ends itself. Not an error: nobody but the runner catches it. */
 export class ProgramEnd {
@@ -44,6 +47,8 @@ export interface ProgramParts {
   openPipe?: (() => PipeFiles | Failure) | undefined;
   /** Of its container. */
   openFiles?: OpenFileCount | undefined;
+  /** Undefined: nobody counts what its container reads and writes. */
+  ioPage?: SharedArrayBuffer | undefined;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -63,6 +68,7 @@ export class ProgramSystem implements System {
   readonly memoryReady: (memory: WebAssembly.Memory) => void;
   readonly openPipe: (() => PipeFiles | Failure) | undefined;
   readonly openFiles: OpenFileCount | undefined;
+  readonly fileTraffic: FileTraffic | undefined;
 
   constructor(parts: ProgramParts) {
     this.args = parts.args;
@@ -76,6 +82,8 @@ export class ProgramSystem implements System {
     this.memoryReady = parts.memoryReady ?? (() => {});
     this.threads = parts.threads;
     this.openPipe = parts.openPipe;
+    const { ioPage, clocks, bell } = parts;
+    this.fileTraffic = ioPage && new IoMeter(new IoPage(ioPage), clocks, bell);
     this.processes = new ProgramProcesses(parts.clocks, parts.bell, parts.threads !== undefined);
   }
 }

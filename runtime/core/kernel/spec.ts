@@ -59,6 +59,8 @@ export interface FilesSpec {
   memoryAccount?: AccountSpec | undefined;
   /** What `/sys/fs/cgroup` tells; undefined: it isn't there. */
   usage?: UsagePageSpec | undefined;
+  /** Of `IoPage`: what the root file system holds is told there, which has the limits too. Undefined: to nobody. */
+  ioPage?: SharedArrayBuffer | undefined;
 }
 
 /** Where one of the three standard streams goes, seen from the worker. */
@@ -131,6 +133,8 @@ export interface StartMessage extends StandardStreams {
   memory?: WebAssembly.Memory | MemoryType | undefined;
   /** Undefined: nobody counts them. */
   openFiles?: OpenFileLedgerSpec | undefined;
+  /** Of `IoPage`; undefined: nobody counts. */
+  ioPage?: SharedArrayBuffer | undefined;
   /** What its linear memory is charged to. */
   memoryAccount?: AccountSpec | undefined;
   /** Undefined for a program that can't have threads. */
@@ -139,14 +143,36 @@ export interface StartMessage extends StandardStreams {
   process: ProcessSpec;
   /** Rung by whoever feeds or empties a ring. */
   bell: SharedArrayBuffer;
-  /** An `Int32`: not 0 when a `RecallMessage` waits. */
-  recall: SharedArrayBuffer;
+  /** An `Int32` of bits, `Wanted`: what it is to attend to between two calls. */
+  wanted: SharedArrayBuffer;
   /** An `Int32` that its threads wait on when they have used too much CPU time: not 0 when they don't have to any more. */
   pause: SharedArrayBuffer;
+  /** Of a module that counts its own work. */
+  meter?: MeterExports | undefined;
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
   /** Its thread may take another program when this one has ended cleanly. */
   isReusable: boolean;
+}
+
+/** What a program is to attend to. */
+export const Wanted = {
+  /** A `RecallMessage` or a `FlushMessage` waits. */
+  recall: 1,
+  /** It is made to wait, and is metered. */
+  pause: 2,
+} as const;
+
+/** Names that a module which was metered exports. See `addMetering`. */
+export interface MeterExports {
+  memory: string;
+  start: string | undefined;
+}
+
+/** Of a thread since it began, in microseconds. */
+export interface CpuTimes {
+  user: number;
+  system: number;
 }
 
 /** The files are to move to this kernel: what to write down is sent through `port`. */
@@ -184,6 +210,8 @@ export interface ExitMessage {
   snapshot: FileSystemState | undefined;
   /** An `IdleMessage` follows. */
   rests: boolean;
+  /** Of the program's thread. */
+  cpu: CpuTimes;
 }
 
 /** Nothing of the program is left in its thread, which waits for another `StartMessage`. */
@@ -194,6 +222,8 @@ export interface IdleMessage {
 /** Sent when the program is about to run. */
 export interface StartedMessage {
   kind: "started";
+  /** What its thread had used before. */
+  cpu: CpuTimes;
 }
 
 /** A thread asks for another one, and waits for the answer in shared memory: one `Int32`, 0 until then. */
@@ -208,4 +238,16 @@ export interface ThreadEndMessage {
   kind: "thread-end";
 }
 
-export type WorkerMessage = StartedMessage | ExitMessage | IdleMessage | SpawnMessage | ThreadEndMessage;
+/** By this memory the program in this thread is made to wait: see `MeterControl`. */
+export interface MeterMessage {
+  kind: "meter";
+  buffer: SharedArrayBuffer;
+}
+
+export type WorkerMessage =
+  | StartedMessage
+  | ExitMessage
+  | IdleMessage
+  | SpawnMessage
+  | ThreadEndMessage
+  | MeterMessage;

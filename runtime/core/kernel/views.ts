@@ -5,6 +5,7 @@ import type { ChangeObserver } from "../vfs/change-observer.ts";
 import type { MemoryLink } from "../vfs/memory-link.ts";
 import type { MemoryNode } from "../vfs/memory-node.ts";
 import { ClientView } from "./client-view.ts";
+import type { WorkClock } from "./work-clock.ts";
 
 /** A client that may post calls. */
 export interface Poster {
@@ -17,6 +18,12 @@ export class Views implements ChangeObserver {
   /** Whose call, posted or not, is being done: what it changes it knows. */
   #actorBit = 0;
   #isPosted = false;
+  readonly #clock: WorkClock | undefined;
+
+  /** @param clock told whose call it is */
+  constructor(clock?: WorkClock) {
+    this.#clock = clock;
+  }
 
   /** From its first answer that it may keep on. */
   add(poster: Poster): void {
@@ -72,11 +79,13 @@ export class Views implements ChangeObserver {
 
   as<T>(actor: ClientView | undefined, work: () => T): T {
     const before = this.#actorBit;
+    const client = this.#clock?.switchTo(actor?.client);
     this.#actorBit = actor?.bit ?? 0;
     try {
       return work();
     } finally {
       this.#actorBit = before;
+      this.#clock?.switchTo(client);
     }
   }
 

@@ -1,8 +1,5 @@
 /** What one container uses of what it may use, at one moment: what `stats`, `/metrics` and its own `/sys/fs/cgroup` are made from. */
 
-/** Linux's default for a container: what `cpu.weight` 100 stands for. */
-export const CPU_SHARES = 1024;
-
 export interface CpuUsage {
   readonly usageUs: number;
   readonly userUs: number;
@@ -48,6 +45,9 @@ export interface DiskUsage {
   readonly limitBytes: number | undefined;
   readonly inodes: number;
   readonly inodesMax: number | undefined;
+  /** How often bytes didn't fit, and inodes. */
+  readonly bytesHitCount: number;
+  readonly inodesHitCount: number;
 }
 
 /** Its programs and their threads. */

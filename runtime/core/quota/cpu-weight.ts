@@ -1,7 +1,7 @@
 /** What docker calls shares (2 to 262144, 1024 when nobody says), and cgroup v2 a weight (1 to 10000, 100). */
 
-const SHARES_MIN = 2;
-const SHARES_MAX = 262_144;
+import { CPU_SHARES_MAX, CPU_SHARES_MIN } from "./cpu-group.ts";
+
 const WEIGHT_MIN = 1;
 const WEIGHT_MAX = 10_000;
 
@@ -10,8 +10,8 @@ const WEIGHT_MAX = 10_000;
  * @see https://github.com/opencontainers/cgroups, ConvertCPUSharesToCgroupV2Value
  */
 export function cpuWeight(shares: number): number {
-  if (shares <= SHARES_MIN) return WEIGHT_MIN;
-  if (shares >= SHARES_MAX) return WEIGHT_MAX;
+  if (shares <= CPU_SHARES_MIN) return WEIGHT_MIN;
+  if (shares >= CPU_SHARES_MAX) return WEIGHT_MAX;
   const log = Math.log2(shares);
   // Without the last digits, which are no more than the error of the arithmetic.
   const weight = 10 ** ((log * log + 125 * log) / 612 - 7 / 34);

@@ -5,7 +5,7 @@
  * Shared memory, as `Int32`s: 0 KiB that are charged, 1 held (1) by the thread that grows a memory of several threads,
  * 2 KiB that are cached.
  */
-import { KIB, MemoryBudget } from "./memory-budget.ts";
+import { KIB, MemoryBudget, type MemoryBudgetSpec } from "./memory-budget.ts";
 
 const CHARGED = 0;
 const LOCK = 1;
@@ -14,7 +14,7 @@ const CELLS = 3;
 
 /** To another thread. */
 export interface AccountSpec {
-  budget: SharedArrayBuffer;
+  budget: MemoryBudgetSpec;
   account: SharedArrayBuffer;
 }
 
@@ -29,11 +29,11 @@ export class MemoryAccount {
 
   static create(budget: MemoryBudget): MemoryAccount {
     const account = new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT);
-    return new MemoryAccount({ budget: budget.buffer, account });
+    return new MemoryAccount({ budget: budget.spec, account });
   }
 
   get spec(): AccountSpec {
-    return { budget: this.#budget.buffer, account: this.#cells.buffer as SharedArrayBuffer };
+    return { budget: this.#budget.spec, account: this.#cells.buffer as SharedArrayBuffer };
   }
 
   get chargedBytes(): number {

@@ -3,7 +3,7 @@
  *
  * Shared memory, as `Int32`s, in KiB: 0 what is taken, 1 the limit, 2 the most that was ever taken, 3 what is only kept in memory
  * as long as nobody needs it, since it is on disk too: files use what is left for that, and give it up when they see that it is
- * taken. Everybody takes and gives by compare-and-exchange; nobody waits. A guest sees none of it.
+ * taken, 4 how often something was wanted that wasn't there. Everybody takes and gives by compare-and-exchange; nobody waits. A guest sees none of it.
  */
 import { WpodError } from "../error.ts";
 
@@ -11,29 +11,50 @@ const USED = 0;
 const LIMIT = 1;
 const PEAK = 2;
 const CACHED = 3;
-const CELLS = 4;
+const REFUSED = 4;
+const CELLS = 5;
 
 export const KIB = 1024;
 const KIB_MAX = 2 ** 31 - 1;
 
-export class MemoryBudget {
-  readonly buffer: SharedArrayBuffer;
-  readonly #cells: Int32Array;
+/** To another thread. */
+export interface MemoryBudgetSpec {
+  readonly own: SharedArrayBuffer;
+  /** What it is a part of, which has to have as much. */
+  readonly group: MemoryBudgetSpec | undefined;
+}
 
-  constructor(buffer: SharedArrayBuffer) {
-    this.buffer = buffer;
-    this.#cells = new Int32Array(buffer);
+export class MemoryBudget {
+  readonly spec: MemoryBudgetSpec;
+  readonly #cells: Int32Array;
+  readonly #group: MemoryBudget | undefined;
+
+  constructor(spec: MemoryBudgetSpec) {
+    this.spec = spec;
+    this.#cells = new Int32Array(spec.own);
+    this.#group = spec.group && new MemoryBudget(spec.group);
   }
 
   /** @param limitBytes whole KiB of it count, at most 2 TiB */
-  static create(limitBytes: number): MemoryBudget {
-    const budget = new MemoryBudget(new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT));
-    budget.#cells[LIMIT] = Math.min(Math.floor(limitBytes / KIB), KIB_MAX);
+  static create(limitBytes: number, group?: MemoryBudget): MemoryBudget {
+    const own = new SharedArrayBuffer(CELLS * Int32Array.BYTES_PER_ELEMENT);
+    const budget = new MemoryBudget({ own, group: group?.spec });
+    budget.limitBytes = limitBytes;
     return budget;
   }
 
   get limitBytes(): number {
-    return this.#cells[LIMIT]! * KIB;
+    return Atomics.load(this.#cells, LIMIT) * KIB;
+  }
+
+  /** What is taken already is, also where that is more than is allowed now. */
+  set limitBytes(bytes: number) {
+    Atomics.store(this.#cells, LIMIT, Math.min(Math.floor(bytes / KIB), KIB_MAX));
+  }
+
+  /** Nothing was there when it was wanted, so often. */
+  get refusedCount(): number {
+    return Atomics.load(this.#cells, REFUSED);
   }
 
   get usedBytes(): number {
@@ -43,12 +64,14 @@ export class MemoryBudget {
   /** What nobody has, for anything; negative, when there is more in memory than may be. */
   get freeBytes(): number {
     const cells = this.#cells;
-    return (cells[LIMIT]! - Atomics.load(cells, USED) - Atomics.load(cells, CACHED)) * KIB;
+    const own = (Atomics.load(cells, LIMIT) - Atomics.load(cells, USED) - Atomics.load(cells, CACHED)) * KIB;
+    return this.#group === undefined ? own : Math.min(own, this.#group.freeBytes);
   }
 
   /** @param kib negative: fewer than before */
   cache(kib: number): void {
     Atomics.add(this.#cells, CACHED, kib);
+    this.#group?.cache(kib);
   }
 
   get peakBytes(): number {
@@ -57,22 +80,34 @@ export class MemoryBudget {
 
   /** What `take` would answer now. */
   hasRoom(kib: number): boolean {
-    return kib <= this.#cells[LIMIT]! - Atomics.load(this.#cells, USED);
+    const own = Atomics.load(this.#cells, LIMIT) - Atomics.load(this.#cells, USED);
+    return kib <= own && (this.#group?.hasRoom(kib) ?? true);
   }
 
   /** False, and nothing taken, when it doesn't fit. */
   take(kib: number): boolean {
     for (;;) {
       const used = Atomics.load(this.#cells, USED);
-      if (kib > this.#cells[LIMIT]! - used) return false;
+      if (kib > Atomics.load(this.#cells, LIMIT) - used) return this.#refuse();
       if (Atomics.compareExchange(this.#cells, USED, used, used + kib) !== used) continue;
+      // Its own first: a thread that is ended in between leaves nothing behind for those who live on.
+      if (this.#group?.take(kib) === false) {
+        Atomics.sub(this.#cells, USED, kib);
+        return this.#refuse();
+      }
       this.#notePeak(used + kib);
       return true;
     }
   }
 
+  #refuse(): false {
+    Atomics.add(this.#cells, REFUSED, 1);
+    return false;
+  }
+
   give(kib: number): void {
     Atomics.sub(this.#cells, USED, kib);
+    this.#group?.give(kib);
   }
 
   #notePeak(kib: number): void {

@@ -5,7 +5,7 @@
  */
 import { Errno } from "../../../shim/abi/errno.ts";
 import type { OpenFileCount } from "../../../shim/abi/system.ts";
-import { KIB, MemoryBudget } from "./memory-budget.ts";
+import { KIB, MemoryBudget, type MemoryBudgetSpec } from "./memory-budget.ts";
 
 /** What one costs the host. */
 export const OPEN_FILE_BYTES = 1024;
@@ -17,7 +17,7 @@ export interface OpenFileLedgerSpec {
   program: SharedArrayBuffer;
   countMax: number;
   /** Of the container. */
-  budget: SharedArrayBuffer;
+  budget: MemoryBudgetSpec;
 }
 
 export class OpenFileLedger implements OpenFileCount {
@@ -38,13 +38,18 @@ export class OpenFileLedger implements OpenFileCount {
       container: new SharedArrayBuffer(4),
       program: new SharedArrayBuffer(4),
       countMax,
-      budget: budget.buffer,
+      budget: budget.spec,
     });
   }
 
   /** For one more program of the same container. */
   another(): OpenFileLedger {
     return new OpenFileLedger({ ...this.spec, program: new SharedArrayBuffer(4) });
+  }
+
+  /** Of all programs of the container. */
+  get count(): number {
+    return Atomics.load(this.#container, 0);
   }
 
   get refusal(): Errno {

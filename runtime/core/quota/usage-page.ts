@@ -6,8 +6,9 @@
  * what is undefined. So nobody waits for a writer, even for one that was stopped halfway. How much memory is used, the peak and
  * the limit are as of now: they come from the budget itself.
  */
-import { type ContainerUsage, CPU_SHARES, type PressureUsage } from "./container-usage.ts";
-import { MemoryBudget } from "./memory-budget.ts";
+import type { ContainerUsage, PressureUsage } from "./container-usage.ts";
+import { CPU_SHARES } from "./cpu-group.ts";
+import { MemoryBudget, type MemoryBudgetSpec } from "./memory-budget.ts";
 
 type Figures<Part> = readonly (keyof Part)[];
 
@@ -29,7 +30,7 @@ const FIGURES = {
       "writesPerSecondMax",
     ] as const),
   ],
-  disk: ["usedBytes", "limitBytes", "inodes", "inodesMax"],
+  disk: ["usedBytes", "limitBytes", "inodes", "inodesMax", "bytesHitCount", "inodesHitCount"],
   pids: ["current", "peak", "max", "limitHitCount"],
   openFiles: ["current", "max"],
 } as const satisfies { [Part in keyof Omit<ContainerUsage, "pressure">]: Figures<ContainerUsage[Part]> };
@@ -40,7 +41,7 @@ const AVERAGES = ["avg10", "avg60", "avg300", "totalUs"] as const satisfies Figu
 
 const HEADER_BYTES = 8;
 /** Not counted here: what is done when a thread loads this is done at each start. */
-const FIGURE_COUNT = 59;
+const FIGURE_COUNT = 61;
 const COPY_BYTES = FIGURE_COUNT * Float64Array.BYTES_PER_ELEMENT;
 /** A write during each of so many reads during each of so many reads: then it is taken as it is. */
 const TRIES_MAX = 1000;
@@ -49,7 +50,7 @@ const TRIES_MAX = 1000;
 export interface UsagePageSpec {
   page: SharedArrayBuffer;
   /** Of the container's memory. */
-  budget: SharedArrayBuffer;
+  budget: MemoryBudgetSpec;
 }
 
 export class UsagePage {
@@ -70,7 +71,7 @@ export class UsagePage {
 
   static create(budget: MemoryBudget): UsagePage {
     const page = new SharedArrayBuffer(HEADER_BYTES + 2 * COPY_BYTES);
-    return new UsagePage({ page, budget: budget.buffer });
+    return new UsagePage({ page, budget: budget.spec });
   }
 
   /** One thread at a time. What it says of the bytes of memory is taken from the budget instead. */

@@ -151,7 +151,7 @@ export class FileContent {
       count = end - inChunk;
       if (count <= 0) {
         this.#dropIfEmpty(index, chunk);
-        return -Errno.ENOSPC;
+        return this.#full();
       }
       if (end > chunk.bytes.length) {
         const failure = grow(chunk, end, index, this.#space);
@@ -188,7 +188,7 @@ export class FileContent {
   #charge(chunk: Chunk, end: number): number {
     const need = Math.max(end, chunk.costMin) - chunk.charged;
     if (need <= 0) return end;
-    const free = this.#space.bytesMax - this.#space.bytes;
+    const free = this.#space.freeBytes;
     if (need <= free) {
       this.#space.bytes += need;
       chunk.charged += need;
@@ -200,6 +200,11 @@ export class FileContent {
     return chunk.charged;
   }
 
+  #full(): number {
+    this.#space.refuseBytes();
+    return -Errno.ENOSPC;
+  }
+
   /** A chunk that holds what the layer has of it, unless all of that is about to be overwritten. */
   #makeChunk(index: number, inChunk: number, count: number): Chunk | number {
     const start = index * CHUNK_BYTES;
@@ -208,7 +213,7 @@ export class FileContent {
     const pages = this.#space.pages;
     const lowerBytes = Math.min(CHUNK_BYTES, this.#lowerEnd - start);
     if (lowerBytes > 0 && (inChunk > 0 || count < lowerBytes)) {
-      if (this.#space.bytesMax - this.#space.bytes < lowerBytes) return -Errno.ENOSPC;
+      if (this.#space.freeBytes < lowerBytes) return this.#full();
       const refused = grow(chunk, Math.max(lowerBytes, inChunk + count), index, this.#space);
       if (refused < 0) return refused;
       const failure = this.lower!.read(chunk.bytes.subarray(0, lowerBytes), start);
@@ -220,9 +225,9 @@ export class FileContent {
       chunk.charged = lowerBytes;
       chunk.extent = lowerBytes;
       markDirty(chunk, 0, lowerBytes);
-    } else if (lowerBytes > 0 && this.#space.bytesMax - this.#space.bytes < lowerBytes) {
+    } else if (lowerBytes > 0 && this.#space.freeBytes < lowerBytes) {
       // A short write would lose the rest of what the layer has.
-      return -Errno.ENOSPC;
+      return this.#full();
     }
     this.#setChunk(index, chunk);
     return chunk;
@@ -274,12 +279,12 @@ export class FileContent {
     const end = offset + length;
     if (end > FILE_BYTES_MAX) return -Errno.EFBIG;
     // The loops below run once for each chunk: bounded by the space, since what is charged already is in it too.
-    if (length > this.#space.bytesMax + this.#lowerEnd) return -Errno.ENOSPC;
+    if (length > this.#space.bytesMax + this.#lowerEnd) return this.#full();
     let need = 0;
     for (let index = Math.floor(offset / CHUNK_BYTES); index * CHUNK_BYTES < end; index++) {
       need += this.#missing(index, end);
     }
-    if (need > this.#space.bytesMax - this.#space.bytes) return -Errno.ENOSPC;
+    if (need > this.#space.freeBytes) return this.#full();
     for (let index = Math.floor(offset / CHUNK_BYTES); index * CHUNK_BYTES < end; index++) {
       const missing = this.#missing(index, end);
       if (missing === 0) continue;

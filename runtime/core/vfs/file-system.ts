@@ -15,7 +15,7 @@ import { type LayerPlace, type MergedEntry, mergeDirectory, rootPlaces } from ".
 import { LockTable } from "./lock-table.ts";
 import { LowerContent } from "./lower-content.ts";
 import { MemoryLink } from "./memory-link.ts";
-import { type DeviceOpener, MemoryNode, type NodeOwner } from "./memory-node.ts";
+import { type DeviceOpener, MemoryNode, type NodeOwner, targetBytes } from "./memory-node.ts";
 import { Mode } from "./mode.ts";
 import { Space } from "./space.ts";
 
@@ -112,10 +112,21 @@ export class FileSystem implements Tree, NodeOwner {
     return { bytes: this.space.bytes, inodes: this.space.inodes };
   }
 
-  /** A node without a name. Undefined when there are as many as there may be. */
-  makeNode(mode: number, uid: number, gid: number): MemoryNode | undefined {
-    if (!this.space.takeInode()) return undefined;
-    return new MemoryNode(this, this.nextInode++, mode, uid, gid, this.nowNs(), true, undefined);
+  /**
+   * A node without a name. Undefined when there are as many as there may be, or no room for its target.
+   * @param target of a symbolic link
+   */
+  makeNode(mode: number, uid: number, gid: number, target = ""): MemoryNode | undefined {
+    const { space } = this;
+    const sizeBytes = targetBytes(target);
+    if (sizeBytes > 0 && sizeBytes > space.freeBytes) {
+      space.refuseBytes();
+      return undefined;
+    }
+    if (!space.takeInode()) return undefined;
+    const node = new MemoryNode(this, this.nextInode++, mode, uid, gid, this.nowNs(), true, undefined);
+    if (target !== "") node.pointTo(target);
+    return node;
   }
 
   /** A file in the root directory: of the runtime's own. */

@@ -158,10 +158,8 @@ export class MemoryLink implements LinkMembers, Dentry {
 
   #make(name: string, mode: number, uid: number, gid: number, target = ""): MemoryLink | Failure {
     if (this.isRemoved) return -Errno.ENOENT;
-    const node = this.tree.makeNode(mode, uid, gid);
-    if (node === undefined) return -Errno.ENOSPC;
-    node.symlink = target;
-    return this.attach(name, node);
+    const node = this.tree.makeNode(mode, uid, gid, target);
+    return node === undefined ? -Errno.ENOSPC : this.attach(name, node);
   }
 
   /** Gives a node a name here, which is free. Touches both. */
@@ -223,7 +221,7 @@ export class MemoryLink implements LinkMembers, Dentry {
     }
     this.#move(name, link, target, toName);
     if (target !== this) target.#touch();
-    link.node.changeNs = this.tree.nowNs();
+    link.node.stampChange();
     this.#touch();
     this.tree.observer?.renamed(link, this, name);
     this.tree.watcher?.renamed(link, this, name);

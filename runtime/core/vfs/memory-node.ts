@@ -44,6 +44,17 @@ const DIRECTORY_BYTES = 4096;
 /** What memfs's code may use of a node. */
 type NodeMembers = Omit<Pick<Node, keyof Node>, "changes" | "buf">;
 
+/** A target that is no longer is a part of its inode, as ext4 has it. */
+const TARGET_BYTES_FREE = 60;
+
+/** What the target of a symbolic link takes of the space. */
+export function targetBytes(target: string): number {
+  // A unit of UTF-16 is 3 bytes of UTF-8 at most.
+  if (target.length * 3 <= TARGET_BYTES_FREE) return 0;
+  const sizeBytes = utf8Length(target);
+  return sizeBytes > TARGET_BYTES_FREE ? sizeBytes : 0;
+}
+
 export class MemoryNode implements NodeMembers {
   ino: number;
   mode: number;
@@ -177,7 +188,15 @@ export class MemoryNode implements NodeMembers {
   freeIfUnused(): void {
     if (this.openCount > 0 || this.linkCount > 0) return;
     this.content?.release();
+    if (this.symlink !== "") this.pointTo("");
     if (this.isCharged) this.owner.space.inodes--;
+  }
+
+  /** Of a symbolic link. What is long takes of the space, whether there is any or not. */
+  pointTo(target: string): void {
+    const more = this.isCharged ? targetBytes(target) - targetBytes(this.symlink) : 0;
+    if (more !== 0) this.owner.space.bytes += more;
+    this.symlink = target;
   }
 
   /** Non-owners who write take the setuid and setgid bits away; call `touchModify` after it. @see chmod(2) */
@@ -283,7 +302,7 @@ export class MemoryNode implements NodeMembers {
   makeSymlink(target: string): void {
     this.mode = Mode.symlink | 0o777;
     this.type = FileType.symbolicLink;
-    this.symlink = target;
+    this.pointTo(target);
     this.content?.release();
     this.content = undefined;
   }

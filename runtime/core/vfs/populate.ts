@@ -42,9 +42,8 @@ export function populate(volume: FileSystem, from: MemoryLink): number {
 
 function makeCopy(source: MemoryLink, parent: MemoryLink): MemoryLink | number {
   const { node } = source;
-  const made = parent.tree.makeNode(node.mode, node.userId, node.groupId);
+  const made = parent.tree.makeNode(node.mode, node.userId, node.groupId, node.symlink);
   if (made === undefined) return -Errno.ENOSPC;
-  made.symlink = node.symlink;
   const link = parent.attach(source.name, made);
   const failure = copyContent(node, made);
   if (failure < 0) return failure;

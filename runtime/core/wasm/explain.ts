@@ -29,7 +29,9 @@ export function explainProgram(program: Inspection, source: ProgramSource): Wpod
   const path = printable(source.path);
   switch (program.kind) {
     case "module":
-      return explainModule(program, path);
+      return program.problem === undefined
+        ? explainModule(program, path)
+        : explainProblem(program.problem, source.path);
     case "component":
       return new WpodError(
         "PROGRAM_COMPONENT",
@@ -39,7 +41,7 @@ export function explainProgram(program: Inspection, source: ProgramSource): Wpod
         },
       );
     case "malformed":
-      return explainProblem(program.problem, path);
+      return explainProblem(program.problem, source.path);
     case "elf":
     case "mach-o":
     case "pe":
@@ -87,7 +89,7 @@ export function explainImports(
 
 /** What a cap says when it isn't one. */
 export function explainMemory(cap: Exclude<MemoryCap, { kind: "capped" }>, path: string): WpodError {
-  if (cap.kind === "malformed") return explainProblem(cap.problem, printable(path));
+  if (cap.kind === "malformed") return explainProblem(cap.problem, path);
   const pages = Math.ceil(cap.minimumBytes / PAGE_BYTES);
   const counted = `${cap.minimumBytes} bytes (${pages} ${pages === 1 ? "page" : "pages"})`;
   return new WpodError(
@@ -107,7 +109,6 @@ export function explainCompileError(error: Error, path: string): WpodError {
 }
 
 function explainModule(module: ModuleInspection, path: string): WpodError | undefined {
-  if (module.problem !== undefined) return explainProblem(module.problem, path);
   if (module.entryPoint !== "none") return undefined;
   switch (linkerInput(module)) {
     case "object":
@@ -122,7 +123,8 @@ function explainModule(module: ModuleInspection, path: string): WpodError | unde
   }
 }
 
-function explainProblem(problem: Problem, path: string): WpodError {
+export function explainProblem(problem: Problem, givenPath: string): WpodError {
+  const path = printable(givenPath);
   const what =
     problem.kind === "truncated" ? "is a truncated WebAssembly module" : "isn't a valid WebAssembly module";
   return invalid(

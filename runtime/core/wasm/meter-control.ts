@@ -24,6 +24,12 @@ export class MeterControl {
     Atomics.notify(this.#words, MeterOffset.pause / I32_BYTES);
   }
 
+  /** The guest's end, in the course of a call: where it would else come to a look of its own too late. */
+  waitWhilePaused(): void {
+    const slot = MeterOffset.pause / I32_BYTES;
+    while (Atomics.load(this.#words, slot) !== 0) Atomics.wait(this.#words, slot, 1);
+  }
+
   /** Used so far, as of the guest's last look. */
   get rounds(): bigint {
     return Atomics.load(this.#counters, MeterOffset.used / I64_BYTES);

@@ -90,7 +90,9 @@ test.each(DOCKER_FLAGS)("docker's run --$long is known: it works, or is refused 
   const { stderr } = await commandLine(["run", `--${flag.long}`, ...value, "--no-such-flag"]);
   const known =
     /^Error: unknown flag: --no-such-flag\n/.test(stderr) ||
-    stderr.startsWith(`Error: invalid argument "value" for "--${flag.long}" flag: `) ||
+    stderr.startsWith(
+      `Error: invalid argument "value" for "${[flag.short && `-${flag.short}`, `--${flag.long}`].filter(Boolean).join(", ")}" flag: `,
+    ) ||
     stderr.startsWith(`Error: --${flag.long} is not supported yet: `);
   expect(known || (flag.long === "help" && stderr === ""), stderr).toBe(true);
   if (flag.short !== undefined) {

@@ -9,7 +9,13 @@ import { ProgramEnd } from "../../../runtime/core/kernel/program-system.ts";
 import { type ByteSink, type ByteSource, StreamFile } from "../../../runtime/core/kernel/stream.ts";
 import { FileSystem } from "../../../runtime/core/vfs/file-system.ts";
 import { MountTable } from "../../../runtime/core/vfs/mount-table.ts";
-import { isFailure, type OpenFile, type PollTarget, type System } from "../../../shim/abi/system.ts";
+import {
+  type FileTraffic,
+  isFailure,
+  type OpenFile,
+  type PollTarget,
+  type System,
+} from "../../../shim/abi/system.ts";
 import { Guest } from "../../../shim/guest.ts";
 import { createImports } from "../../../shim/imports.ts";
 import { PREVIEW1 } from "../../../shim/preview1/table.ts";
@@ -64,6 +70,7 @@ export interface TestGuestOptions {
   raise?: (signal: string) => number;
   /** Its runtime has none. */
   withoutPipes?: boolean;
+  fileTraffic?: FileTraffic;
 }
 
 /** A system call by its WASI name: numbers and bigints as WebAssembly would pass them; answers an errno. */
@@ -113,6 +120,7 @@ export class TestGuest {
         raise: options.raise ?? (() => 0),
       },
       random: (target) => randomFillSync(target),
+      fileTraffic: options.fileTraffic,
       openPipe: options.withoutPipes === true ? undefined : openOwnPipe,
     };
     this.guest = new Guest(this.system, { descriptorsMax: options.descriptorsMax ?? 64 });

@@ -197,7 +197,7 @@ export function readNode(
   node.linkCount = linkCount;
   node.extraNames = extraNames;
   node.changed = changed;
-  node.symlink = target;
+  node.pointTo(target);
   if ((flags & Flag.content) !== 0) {
     if (node.content === undefined) throw damaged("something that is no file has content");
     readContent(reader, node.content, buffers, isStored);

@@ -197,6 +197,7 @@ export class Replay {
     if (node === undefined) return;
     node.linkCount = 0;
     node.content?.release();
+    node.pointTo("");
     this.#nodes.delete(inode);
     this.#directories.delete(inode);
   }

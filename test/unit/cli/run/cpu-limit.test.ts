@@ -15,6 +15,10 @@ test.each([
   { args: ["--cpu-quota=-1"], limits: {} },
   { args: ["--cpu-quota=0", "--cpu-period=0"], limits: {} },
   { args: ["--cpu-period=1000"], limits: {} },
+  { args: ["--cpu-shares=512"], limits: { cpuShares: 512 } },
+  { args: ["-c", "1"], limits: { cpuShares: 2 } },
+  { args: ["--cpu-shares=300000", "--cpus=2"], limits: { cpuShares: 262_144, cpus: 2 } },
+  { args: ["--cpu-shares=0"], limits: {} },
 ])("$args", ({ args, limits }) => {
   const flags = parseFlags(args, { flags: RUN_FLAGS, interspersed: false, command: "wpod run" });
   expect(parseCpuLimit(flags)).toEqual(limits);

@@ -1,10 +1,11 @@
 /** The engine's word with a program that is about to wait, or waits. */
 import { expect, test } from "vitest";
+import { SLEEPER_BELL_BYTES } from "../../../../runtime/core/ipc/sleep-count.ts";
 import { AttentiveBell } from "../../../../runtime/core/kernel/hand-over.ts";
 import type { Attention } from "../../../../shim/abi/system.ts";
 
 function listening(): { bell: AttentiveBell; attention: Attention & { count: number } } {
-  const bell = new AttentiveBell();
+  const bell = new AttentiveBell(new SharedArrayBuffer(SLEEPER_BELL_BYTES));
   const attention = {
     wanted: new Int32Array(1),
     inHost: true,

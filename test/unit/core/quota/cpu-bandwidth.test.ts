@@ -30,7 +30,7 @@ function spin(
     if (pauseMs === 0) continue;
     const waitedMs = pauseMs + late();
     run(waitedMs, 0);
-    bandwidth.waited(waitedMs);
+    bandwidth.waited(now, waitedMs);
   }
   return {
     share: used / now,
@@ -77,6 +77,27 @@ describe("a share of CPU time", () => {
     expect(bandwidth.charge(60_000, 0)).toBe(0);
     expect(bandwidth.charge(60_000, 50)).toBe(0);
     expect(bandwidth.charge(60_000, 1)).toBe(2);
+  });
+
+  test("may be changed at any time, and what isn't used is at most one period's of the new one", () => {
+    const bandwidth = new CpuBandwidth({ cpus: Infinity, periodMs: 100 }, 0);
+    expect(bandwidth.charge(0, 10)).toBe(0);
+    expect(bandwidth.charge(1000, 900)).toBe(0);
+    bandwidth.limit = { cpus: 0.5, periodMs: 20 };
+    expect(bandwidth.charge(1000, 0)).toBe(0);
+    expect(bandwidth.charge(1000, 11)).toBeCloseTo(2);
+    bandwidth.limit = { cpus: 0.1, periodMs: 20 };
+    expect(bandwidth.charge(1000, 0)).toBeCloseTo(10);
+  });
+
+  test("that is waited for counts the periods that it takes", () => {
+    const bandwidth = new CpuBandwidth({ cpus: 0.1, periodMs: 100 }, 0);
+    expect(bandwidth.charge(25, 50)).toBeCloseTo(475);
+    bandwidth.waited(500, 475);
+    expect(bandwidth.stats).toEqual({ periodCount: 6, throttledCount: 6, throttledMs: 475 });
+    expect(bandwidth.charge(520, 30)).toBeCloseTo(280);
+    bandwidth.waited(590, 70);
+    expect(bandwidth.stats).toEqual({ periodCount: 6, throttledCount: 6, throttledMs: 545 });
   });
 
   test("that is owed is waited for, two periods at a time", () => {

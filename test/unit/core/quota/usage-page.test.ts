@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { CPU_SHARES } from "../../../../runtime/core/quota/container-usage.ts";
+import { CPU_SHARES } from "../../../../runtime/core/quota/cpu-group.ts";
 import { MemoryBudget } from "../../../../runtime/core/quota/memory-budget.ts";
 import { UsagePage } from "../../../../runtime/core/quota/usage-page.ts";
 import { anyUsage, USAGE } from "./usage.ts";
@@ -54,7 +54,7 @@ test("before anybody has looked nothing is used, and nothing limited but memory"
   });
   expect(usage.memory.limitBytes).toBe(MIB);
   expect(usage.pids.max).toBeUndefined();
-  expect(usage.disk).toEqual({ usedBytes: 0, limitBytes: undefined, inodes: 0, inodesMax: undefined });
+  expect(usage.disk).toMatchObject({ usedBytes: 0, limitBytes: undefined, inodes: 0, inodesMax: undefined });
   expect(usage.pressure.io.full).toEqual({ avg10: 0, avg60: 0, avg300: 0, totalUs: 0 });
 });
 

@@ -75,6 +75,25 @@ describe("bytes", () => {
     expect(file.writeAt(new Uint8Array(9000), 2 ** 39)).toBe(4096 + 10_000 - 8192);
   });
 
+  test("the target of a symbolic link costs what it is long, when that is more than 60 bytes", () => {
+    const { tree, root } = limited(200);
+    for (const [name, target, bytes] of [
+      ["a", "t".repeat(60), 0],
+      ["b", "t".repeat(61), 61],
+      ["c", "é".repeat(30), 61],
+      ["d", "é".repeat(31), 123],
+    ] as const) {
+      expect(root.makeSymlinkAt(target, name)).toBe(0);
+      expect(tree.usage().bytes).toBe(bytes);
+    }
+    expect(root.makeSymlinkAt("t".repeat(78), "e")).toBe(-Errno.ENOSPC);
+    expect(tree.usage()).toEqual({ bytes: 123, inodes: 4 });
+    expect(root.makeSymlinkAt("t".repeat(77), "e")).toBe(0);
+    expect(root.renameAt("a", root, "e")).toBe(0);
+    for (const name of ["b", "d", "c", "e"]) expect(root.unlinkAt(name)).toBe(0);
+    expect(tree.usage()).toEqual({ bytes: 0, inodes: 0 });
+  });
+
   test("copying up needs room; without it nothing changes", () => {
     const layer = makeLayer({ entries: [{ path: "a", content: new Uint8Array(1000).fill(1) }] });
     const tree = new FileSystem({ layers: [layer], nowNs, device: 1n, bytesMax: 999 });

@@ -91,6 +91,12 @@ const path = fc
     fc.boolean(),
   )
   .map(([parts, slash]) => parts.join("/") + (slash && parts.length === 1 ? "/" : ""));
+/** A long one counts. */
+const target = fc.oneof(
+  path,
+  path.map((short) => short + "/.".repeat(40)),
+);
+
 const operation = fc.oneof(
   fc.record({ op: fc.constant("mkdir" as const), path }),
   fc.record({ op: fc.constant("rmdir" as const), path }),
@@ -98,7 +104,7 @@ const operation = fc.oneof(
   fc.record({ op: fc.constant("put" as const), path, text: fc.constantFrom("x", "yy", "") }),
   fc.record({ op: fc.constant("rename" as const), path, to: path }),
   fc.record({ op: fc.constant("link" as const), path, to: path }),
-  fc.record({ op: fc.constant("symlink" as const), path, to: path }),
+  fc.record({ op: fc.constant("symlink" as const), path, to: target }),
   fc.record({ op: fc.constant("stat" as const), path, follow: fc.boolean() }),
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;

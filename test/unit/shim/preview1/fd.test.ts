@@ -298,6 +298,29 @@ describe("writing", () => {
   });
 });
 
+test("what is read from regular files and written to them is told, each call once, when its answer is there", () => {
+  const told: [way: string, bytes: number, answer: number][] = [];
+  const tell = (way: string) => (bytes: number) => void told.push([way, bytes, guest.u32(OUT)]);
+  const guest = new TestGuest({ fileTraffic: { read: tell("read"), wrote: tell("wrote") } });
+  expect(open(guest, "file", CREATE)).toBe(FILE);
+  write(guest, FILE, ["one", "", "more"]);
+  write(guest, FILE, [""]);
+  write(guest, 1, ["standard output"]);
+  guest.iovecs(IOVECS, [[DATA, 2]]);
+  guest.call("fd_pwrite", FILE, IOVECS, 1, 100n, OUT);
+  read(guest, FILE, [1], "fd_pread", 0n);
+  read(guest, FILE, [50, 60]);
+  read(guest, FILE, [50]);
+  read(guest, 0, [4]);
+  write(guest, PREOPEN, ["a directory"]);
+  expect(told).toEqual([
+    ["wrote", 7, 7],
+    ["wrote", 2, 2],
+    ["read", 1, 1],
+    ["read", 95, 95],
+  ]);
+});
+
 describe("seeking", () => {
   test.each([
     { offset: 3n, whence: 0, unstable: 2, errno: 0, position: 3n },

@@ -34,6 +34,12 @@ const path = fc
 /** Most things happen at few places; a chunk's edge is one of them. */
 const place = fc.oneof(fc.nat(60), fc.integer({ min: 262_100, max: 262_190 }), fc.nat(9000));
 
+/** A long one counts. */
+const target = fc.oneof(
+  path,
+  path.map((short) => short + "/.".repeat(40)),
+);
+
 export const operation = fc.oneof(
   { weight: 3, arbitrary: fc.record({ op: fc.constant("mkdir" as const), path }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("rmdir" as const), path }) },
@@ -43,7 +49,7 @@ export const operation = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant("allocate" as const), path, size: place }) },
   { weight: 3, arbitrary: fc.record({ op: fc.constant("rename" as const), path, to: path }) },
   { weight: 2, arbitrary: fc.record({ op: fc.constant("link" as const), path, to: path }) },
-  { weight: 1, arbitrary: fc.record({ op: fc.constant("symlink" as const), path, to: path }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant("symlink" as const), path, to: target }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("times" as const), path }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("sync" as const), path }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("later" as const), path }) },
