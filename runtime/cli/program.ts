@@ -1,6 +1,7 @@
 /** The tree of commands: commander finds the verb, loads it, and prints help; our own parser reads the flags. */
 import { Command, Option, type ParseOptionsResult } from "commander";
 import { WpodError } from "../core/error.ts";
+import { editDistance } from "../core/format/edit-distance.ts";
 import type { CommandSpec } from "./command.ts";
 import type { Context } from "./context.ts";
 import { EarlyEnd } from "./early-end.ts";
@@ -208,19 +209,5 @@ class Leaf extends Node {
 
 /** One or two letters wrong, or the beginning of the word. */
 function isAlike(name: string, typed: string): boolean {
-  return name.startsWith(typed.toLowerCase()) || distance(name, typed.toLowerCase()) <= 2;
-}
-
-/** Letters to insert, remove or change, as Levenshtein counts them. */
-function distance(left: string, right: string): number {
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= left.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= right.length; j++) {
-      const change = row[j - 1]! + (left[i - 1] === right[j - 1] ? 0 : 1);
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1));
-    }
-    row = next;
-  }
-  return row[right.length]!;
+  return name.startsWith(typed.toLowerCase()) || editDistance(name, typed.toLowerCase()) <= 2;
 }

@@ -35,6 +35,8 @@ export type ErrorCode =
   | "LIMIT_REACHED" // as many as there may be
   | "KERNEL_LOST" // the thread with the files that programs share has ended
   | "MEMORY_LIMIT" // the module's minimum is over the limit
+  | "CONFIG_INVALID" // the user's configuration file
+  | "RESERVATION_REFUSED" // what a container reserves doesn't fit into the user's limits
   | "FILE_NOT_FOUND" // a file of the host
   | "UNSUPPORTED" // known to docker, comes later
   | "ABORTED";

@@ -20,9 +20,12 @@ import type { LocalGroup } from "./resource-group.ts";
 import { ThreadBudget } from "./thread-budget.ts";
 import { type CpuControl, threadPauses } from "./thread-pauses.ts";
 import type { Limits } from "./types.ts";
+import type { Sharer } from "./user-limits.ts";
 
 export interface QuotaParts {
   readonly limits: Limits;
+  /** What all containers of its user may use together. */
+  readonly totalCpus: number;
   readonly group: LocalGroup;
   readonly kernel: KernelHost;
   readonly control: CpuControl;
@@ -36,7 +39,7 @@ export interface QuotaParts {
 const LOOK_MS = 1000;
 const US_PER_MS = 1000;
 
-export class ContainerQuota implements ContainerShares {
+export class ContainerQuota implements ContainerShares, Sharer {
   readonly memory: MemoryBudget;
   readonly openFiles: OpenFileLedger;
   readonly io: IoPage;
@@ -55,11 +58,13 @@ export class ContainerQuota implements ContainerShares {
   #oomKillCount = 0;
   #ioWaitedUs = 0;
   #isOver = false;
+  #partCpus: number;
 
   constructor(parts: QuotaParts) {
     const { limits, kernel, group } = parts;
     const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = limits;
     this.#parts = parts;
+    this.#partCpus = parts.totalCpus;
     this.#cpuLimits = cpuLimitsOf(limits);
     this.memory = MemoryBudget.create(memoryBytesMax, group.memory);
     this.openFiles = OpenFileLedger.create(Math.max(OPEN_FILES_MAX, limits.descriptorsMax ?? 0), this.memory);
@@ -74,7 +79,26 @@ export class ContainerQuota implements ContainerShares {
   }
 
   get #hasCpuLimit(): boolean {
-    return isCpuLimited(this.#cpuLimits, this.#parts.group.cpu);
+    return isCpuLimited(this.#cpuLimits, this.#parts.group.cpu, this.#partCpus);
+  }
+
+  get shares(): number {
+    return this.#cpuLimits.shares;
+  }
+
+  /** What it would use now; Infinity: all that it gets. */
+  get wantedCpus(): number {
+    return Math.min(this.#monitor?.wantedCpus ?? 0, this.#cpuLimits.cpus);
+  }
+
+  get partCpus(): number {
+    return this.#partCpus;
+  }
+
+  /** Of what all containers of its user may use together. */
+  set partCpus(cpus: number) {
+    this.#partCpus = cpus;
+    if (this.#monitor !== undefined) this.#monitor.partCpus = cpus;
   }
 
   /** Its programs run from now on. */
@@ -99,6 +123,7 @@ export class ContainerQuota implements ContainerShares {
       measure: () => this.#measure(),
       pauses: threadPauses(this.#parts.control),
       threads: () => this.#programs().flatMap(({ threads }) => threads),
+      partCpus: this.#partCpus,
       activities: () => this.#programs().map((program) => program.activity()),
       looked: (elapsedMs, waitedMs) => this.#looked(elapsedMs, waitedMs),
     });
@@ -181,7 +206,7 @@ export class ContainerQuota implements ContainerShares {
         usedBytes,
         peakBytes,
         limitBytes,
-        reservationBytes: undefined,
+        reservationBytes: this.#parts.limits.memoryReservationBytes,
         limitHitCount: refusedCount,
         oomCount: this.#oomKillCount,
         oomKillCount: this.#oomKillCount,
@@ -231,7 +256,7 @@ export class ContainerQuota implements ContainerShares {
     const cpu = cpuLimitsOf(limits);
     const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = limits;
     const { control, group } = this.#parts;
-    if (control === "metering" && !this.#hasCpuLimit && isCpuLimited(cpu, group.cpu)) {
+    if (control === "metering" && !this.#hasCpuLimit && isCpuLimited(cpu, group.cpu, this.#partCpus)) {
       throw new WpodError(
         "UNSUPPORTED",
         "its CPU time can't be limited now: its program wasn't metered when it started",

@@ -46,9 +46,12 @@ export function cpuLimitsOf(limits: Limits): CpuLimits {
   return { cpus: cpus ?? Infinity, periodMs, shares, timeMs };
 }
 
-/** Somebody has to look at what its threads use. */
-export function isCpuLimited({ cpus, timeMs }: CpuLimits, group: CpuGroup): boolean {
-  return cpus < Infinity || timeMs < Infinity || !group.isUnlimited;
+/**
+ * Somebody has to look at what its threads use.
+ * @param partCpus what it has of what its user's containers may use together
+ */
+export function isCpuLimited({ cpus, timeMs }: CpuLimits, group: CpuGroup, partCpus: number): boolean {
+  return cpus < Infinity || timeMs < Infinity || partCpus < Infinity || !group.isUnlimited;
 }
 
 /** How it is kept unless somebody says: by interrupts where they may be. @throws WpodError USAGE, UNSUPPORTED */

@@ -17,6 +17,8 @@ const IDLE_LOOK_MS_MAX = 200;
 export interface CpuMonitorParts {
   readonly limit: CpuLimit;
   readonly shares: number;
+  /** What it has of what its user's containers may use together. */
+  readonly partCpus: number;
   /** What all containers of its group may use together. */
   readonly group: CpuGroup;
   readonly usage: CpuUsage;
@@ -36,6 +38,7 @@ export class CpuMonitor implements Disposable {
   readonly #bandwidth: CpuBandwidth;
   readonly #share: CpuShare;
   #cpus: number;
+  #partCpus: number;
   #timer: NodeJS.Timeout | undefined;
   #lookMs: number;
   #lookedAtMs: number;
@@ -49,6 +52,7 @@ export class CpuMonitor implements Disposable {
     const { limit, shares, group, usage } = parts;
     this.#parts = parts;
     this.#cpus = limit.cpus;
+    this.#partCpus = parts.partCpus;
     this.#bandwidth = new CpuBandwidth(limit, nowMs);
     this.#share = new CpuShare(shares, limit.cpus, nowMs);
     this.#lookMs = this.#bandwidth.lookMs;
@@ -56,6 +60,17 @@ export class CpuMonitor implements Disposable {
     this.#seenMs = usage.totalMs;
     group.join(this.#share);
     void this.#look();
+  }
+
+  /** At any time. Who waits for too long is looked at again. */
+  set partCpus(cpus: number) {
+    this.#isChanged ||= cpus > this.#partCpus;
+    this.#partCpus = cpus;
+  }
+
+  /** What it would use now; Infinity: all that it gets. */
+  get wantedCpus(): number {
+    return this.#share.wantedCpus;
   }
 
   get stats(): CpuBandwidthStats {
@@ -99,7 +114,7 @@ export class CpuMonitor implements Disposable {
     const usedMs = usage.totalMs - this.#seenMs;
     this.#seenMs += usedMs;
     this.#share.used(nowMs, usedMs, activities.includes("awake"));
-    const cpus = Math.min(this.#cpus, group.cpusFor(this.#share));
+    const cpus = Math.min(this.#cpus, this.#partCpus, group.cpusFor(this.#share));
     this.#bandwidth.limit = { ...this.#bandwidth.limit, cpus };
     const pauseMs = this.#bandwidth.charge(nowMs, usedMs);
     const waitedMs = pauseMs > 0 ? await this.#pause(threads, pauseMs) : 0;

@@ -65,6 +65,7 @@ import type {
   RunResult,
   Volumes,
 } from "./types.ts";
+import { UserLimits } from "./user-limits.ts";
 import { VERSION } from "./version.ts";
 import { LocalVolumes } from "./volumes.ts";
 import { dropSpareWorkers } from "./worker-entry.ts";
@@ -88,6 +89,7 @@ export class Engine implements AsyncDisposable {
   readonly #records: LocalContainers;
   readonly #volumes: LocalVolumes;
   readonly #modules: Modules;
+  readonly #userLimits: UserLimits;
   readonly #running = new Set<LocalContainer>();
   readonly #hostKind: EngineRecord["hostKind"];
   readonly #placement: Placement;
@@ -116,6 +118,7 @@ export class Engine implements AsyncDisposable {
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);
     this.volumes = this.#volumes;
+    this.#userLimits = new UserLimits(store);
     this.#records = new LocalContainers(this.root, store, this.#volumes, (id) =>
       [...this.#running].find((running) => running.id === id),
     );
@@ -216,6 +219,7 @@ export class Engine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     await Promise.all([...this.#running, ...this.#isolated].map((container) => container.end()));
+    await this.#userLimits.close();
     await Promise.all([dropSpareWorkers(), dropSpareKernel(), this.#kernel[Symbol.asyncDispose]()]);
     this.#store?.close();
     this.#store = undefined;
@@ -237,15 +241,17 @@ export class Engine implements AsyncDisposable {
     return this.#store;
   }
 
-  async #make(image: ImageSource, options: RunOptions, recordNow: boolean): Promise<LocalContainer> {
+  async #make(image: ImageSource, given: RunOptions, recordNow: boolean): Promise<LocalContainer> {
+    const { limits: ownLimits, totalCpus, admit } = await this.#userLimits.of(given);
+    const options: RunOptions = { ...given, limits: ownLimits };
     const source = await this.#resolve(image, options);
     const id = randomHex(ID_BYTES);
     // Checked before a volume is made for it.
     planMounts(options.mounts ?? [], () => ({ path: "" }));
-    checkLimits(options.limits ?? {});
-    const cpuLimits = cpuLimitsOf(options.limits ?? {});
+    checkLimits(ownLimits);
+    const cpuLimits = cpuLimitsOf(ownLimits);
     const group = this.#groupOf(options);
-    const isMetered = this.#cpuControl === "metering" && isCpuLimited(cpuLimits, group.cpu);
+    const isMetered = this.#cpuControl === "metering" && isCpuLimited(cpuLimits, group.cpu, totalCpus);
     const mounts = this.#volumes.ensure(options.mounts ?? []);
     const plans = planMounts(mounts, (volume) => this.#volumes.place(volume));
     const hostname = options.hostname ?? id.slice(0, 12);
@@ -287,7 +293,7 @@ export class Engine implements AsyncDisposable {
       labels: { ...config.Labels, ...options.labels },
       annotations: { ...options.annotations },
       mounts,
-      limits: options.limits ?? {},
+      limits: ownLimits,
       readOnly: options.readOnly ?? false,
       autoRemove: options.remove === true,
       entrypoint: plan.entrypoint,
@@ -306,7 +312,7 @@ export class Engine implements AsyncDisposable {
         records: this.#records,
         options,
         terminal,
-        collectBytesMax: options.limits?.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
+        collectBytesMax: ownLimits.outputBytesMax ?? limits.COLLECT_BYTES_MAX,
         files,
         prepare: (current) => this.#prepare(source, record, current, wishes),
         prepareShared: (current) => this.#prepareShared(source, record, current, wishes),
@@ -316,6 +322,7 @@ export class Engine implements AsyncDisposable {
         quota: (spent) =>
           new ContainerQuota({
             limits: record.limits,
+            totalCpus,
             group,
             kernel: this.#kernel,
             control: this.#cpuControl,
@@ -324,6 +331,7 @@ export class Engine implements AsyncDisposable {
           }),
         placement: this.#placement,
         running: this.#running,
+        admit,
         listen: (container) => listenFor(this.root, container),
         checkEngine: () => this.#checkNotDisposed(),
       },

@@ -6,6 +6,7 @@
 import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseSignal } from "../core/container/signal.ts";
+import { userConfigFiles } from "../node/config/user-config.ts";
 import { type Grants, isRestricted, permissionFlags } from "../node/host/permission-flags.ts";
 import { isTerminal } from "../node/stdio/tty.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
@@ -83,6 +84,7 @@ export function grantsOf(
     read: [
       packageFolder(program),
       ...SYSTEM_FILES.filter((path) => existsSync(path)),
+      ...userConfigFiles(process.env),
       ...(image === undefined ? [] : imagePaths(image)),
       ...reads.map((path) => resolve(path)),
       ...bindPaths(false),

@@ -31,6 +31,7 @@ import type {
   RunOptions,
   RunResult,
 } from "./types.ts";
+import type { Admit } from "./user-limits.ts";
 import type { LocalVolumes } from "./volumes.ts";
 
 export interface ContainerParts {
@@ -55,6 +56,8 @@ export interface ContainerParts {
   placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
   running: Set<LocalContainer>;
+  /** Asked before it starts: it may have to wait for others to end. */
+  admit: Admit;
   /** Lets other processes ask about it. Answers what ends that. */
   listen: (container: Container) => () => void;
   /** Throws a WpodError when the engine was disposed of. */
@@ -68,6 +71,8 @@ export class LocalContainer implements Container {
   #record: EngineRecord;
   #recorded: boolean;
   #starting = false;
+  /** Gives back what it reserved. */
+  #unreserve: (() => void) | undefined;
   #guest: GuestProcess | undefined;
   #isOver = false;
   #stopListening = () => {};
@@ -116,6 +121,8 @@ export class LocalContainer implements Container {
     this.#starting = true;
     try {
       this.#checkStart();
+      const admission = this.#parts.admit(this.#record, this.#quota);
+      if (admission !== undefined) this.#unreserve = await admission;
       const files = await this.#takeFiles();
       // What another container writes is with the kernel: nobody else may have such a volume open.
       if (this.#hasVolumes) this.#quota.kernel.prestart();
@@ -132,6 +139,9 @@ export class LocalContainer implements Container {
         this.#parts.volumes.release(this.#record.mounts, this.id);
         throw error;
       }
+    } catch (error) {
+      this.#giveBack();
+      throw error;
     } finally {
       this.#starting = false;
     }
@@ -372,6 +382,7 @@ export class LocalContainer implements Container {
   #finish(end: GuestEnd): void {
     const { ending } = end;
     this.#isOver = true;
+    this.#giveBack();
     this.#quota.end(this.#guest!.gone);
     this.#stopListening();
     this.#releaseVolumes();
@@ -402,6 +413,17 @@ export class LocalContainer implements Container {
     }
     const { stdout, stderr, truncated } = end;
     this.#ended.resolve({ ...state, stdout, stderr, truncated, container: this });
+  }
+
+  /** What can't be given back is free when this process has ended. */
+  #giveBack(): void {
+    const release = this.#unreserve;
+    this.#unreserve = undefined;
+    try {
+      release?.();
+    } catch (error) {
+      if (!(error instanceof WpodError)) throw error;
+    }
   }
 
   /** Where that fails, they are free when this process has ended. */

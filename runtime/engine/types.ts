@@ -71,6 +71,12 @@ export interface Limits {
    */
   memoryBytesMax?: number;
   /**
+   * What it reserves of the memory and the CPUs that the user's containers may have together, where the configuration file says how much
+   * that is: as long as that isn't there it waits, or is refused. Default: what it is limited to; nothing, without a limit.
+   */
+  memoryReservationBytes?: number;
+  cpuReservation?: number;
+  /**
    * CPU time of all its threads together, as cores' worth: 0.5 is half of one. Who has used more waits, at most two periods at a time.
    * From 0.01; default: no limit.
    */

@@ -61,6 +61,20 @@ describe("a Go program does the same as under wasmtime", () => {
   });
 });
 
+test("a Go program finds its own limits as on Linux", { timeout: FETCH_TIMEOUT_MS }, async ({ skip }) => {
+  const source = fileURLToPath(new URL("../fixtures/programs/sources/limits.go", import.meta.url));
+  const module = await goProgram(need(skip, "go"), source);
+  const result = await own.engine.run(module, {
+    args: ["memory.max", "cgroup.controllers", "pids.events"],
+    limits: { memoryBytesMax: 256 * 1024 * 1024 },
+  });
+  expect({ exitCode: result.exitCode, stdout: new TextDecoder().decode(result.stdout) }).toEqual({
+    exitCode: 0,
+    stdout:
+      "/sys/fs/cgroup\nmemory.max: 268435456\ncgroup.controllers: cpu io memory pids\npids.events: max 0\ntrue\n",
+  });
+});
+
 const DOCUMENT = `# kept
 name: wpod
 ports: [80, 443]

@@ -59,10 +59,10 @@ export class Cli {
   }
 
   /** Starts a command whose end is not waited for. */
-  start(args: readonly string[]): ChildProcess {
+  start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
     return spawn(process.execPath, [WPOD, ...args], {
       cwd: this.directory,
-      env: { ...process.env, WPOD_ROOT: this.root },
+      env: { ...process.env, ...env, WPOD_ROOT: this.root },
       stdio: ["ignore", "pipe", "pipe"],
     });
   }

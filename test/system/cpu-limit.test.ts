@@ -1,7 +1,8 @@
 /** CPU time of programs that compute all the time, by the built command line. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { engineForTest } from "../fixtures/engine-for-test.ts";
@@ -65,6 +66,47 @@ test("who has to wait is told of, and is ended at once wherever it waits", async
     expect(await container.wait()).toMatchObject({ exitCode: 137 });
     await expect(container.stats()).rejects.toMatchObject({ code: "CONTAINER_STATE" });
   }
+});
+
+test("what one user may use is divided by shares, between processes too", { timeout: 60_000 }, async ({
+  skip,
+}) => {
+  const config = join(cli.directory, "config.yaml");
+  writeFileSync(config, "limits:\n  cpus: 0.6\n");
+  const run = async (name: string, shares: number) => {
+    const args = ["run", "--rm", "--name", name, "--cpu-shares", `${shares}`, await guest("spin"), "up"];
+    const child = cli.start(args, { WPOD_CONFIG: config });
+    await once(child.stdout!, "data");
+    return child;
+  };
+  const children = [await run("more", 3072), await run("less", 1024)];
+  const used = async () => {
+    const lines = await cli.must([
+      "stats",
+      "--no-stream",
+      "--format",
+      "{{.Name}} {{.CPUTime}}",
+      "more",
+      "less",
+    ]);
+    return lines
+      .trim()
+      .split("\n")
+      .map((line) => Number.parseFloat(line.split(" ")[1]!));
+  };
+  // Until each has been told of the other.
+  await setTimeout(1500);
+  const before = await used();
+  const startMs = performance.now();
+  await setTimeout(3000);
+  const after = await used();
+  const seconds = (performance.now() - startMs) / 1000;
+  const [more, less] = after.map((value, index) => (value - before[index]!) / seconds);
+  for (const child of children) child.kill("SIGKILL");
+  expect(more! + less!).toBeLessThan(0.7);
+  // On a busy machine who may have more doesn't get it all.
+  expect(more! / less!).toBeGreaterThan(1.4);
+  expect(more! / less!).toBeLessThan(4);
 });
 
 test.each([

@@ -17,6 +17,7 @@ import { INSTANCE_HEAP_BYTES_MAX } from "../../runtime/core/wasm/instance-heap.t
 import { ARRAY_BYTES_MAX } from "../../runtime/core/wasm/interruptible.ts";
 import * as choice from "../../runtime/core/wasm/reentry-choice.ts";
 import * as engine from "../../runtime/engine/limits.ts";
+import * as config from "../../runtime/node/config/limits.ts";
 import {
   REWRITTEN_FILES_MAX,
   REWRITTEN_MODULE_BYTES_MAX,
@@ -42,6 +43,7 @@ test.each([
     },
   },
   { of: "functions", limits: { COMPILED_BYTES_MAX, FUNCTION_COST_MAX } },
+  { of: "the configuration", limits: config },
   { of: "programs", limits: { PROGRAM_BYTES_MAX, ARGUMENT_BYTES_MAX, ARGUMENTS_BYTES_MAX } },
 ])("every limit of $of is in spec/limits.json, with its value", ({ limits }) => {
   const file = new URL("../../spec/limits.json", import.meta.url);

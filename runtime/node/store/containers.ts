@@ -1,7 +1,8 @@
 /** Records of containers in the state database: what `ps`, `inspect` and `rm` see, whichever process runs them. */
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import { WpodError } from "../../core/error.ts";
 import { isStill } from "../host/process-identity.ts";
+import { Statements } from "./database.ts";
 
 /** What every record has; the rest of it is the engine's. */
 export interface ContainerRecord {
@@ -23,58 +24,48 @@ export interface ContainerRecord {
 const LOST_EXIT_CODE = 137;
 
 export class ContainerRecords<T extends ContainerRecord> {
-  readonly #database: DatabaseSync;
-  readonly #statements = new Map<string, StatementSync>();
+  readonly #statements: Statements;
 
   constructor(database: DatabaseSync) {
-    this.#database = database;
-  }
-
-  /** Each is made once: SQLite's part of one is no memory that the collector knows of, and a host of many runs would grow by it. */
-  #prepare(sql: string): StatementSync {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+    this.#statements = new Statements(database);
   }
 
   /** @throws WpodError NAME_IN_USE */
   insert(record: T): void {
     try {
-      this.#prepare(
-        "INSERT INTO containers (id, name, image_id, status, pid, created_ms, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
-      ).run(
-        record.id,
-        record.name,
-        record.imageId,
-        record.status,
-        record.pid,
-        record.createdMs,
-        JSON.stringify(record),
-      );
+      this.#statements
+        .prepare(
+          "INSERT INTO containers (id, name, image_id, status, pid, created_ms, record) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .run(
+          record.id,
+          record.name,
+          record.imageId,
+          record.status,
+          record.pid,
+          record.createdMs,
+          JSON.stringify(record),
+        );
     } catch (error) {
       throw this.#nameConflict(record, error);
     }
   }
 
   update(record: T): void {
-    this.#prepare("UPDATE containers SET status = ?, pid = ?, record = ? WHERE id = ?").run(
-      record.status,
-      record.pid,
-      JSON.stringify(record),
-      record.id,
-    );
+    this.#statements
+      .prepare("UPDATE containers SET status = ?, pid = ?, record = ? WHERE id = ?")
+      .run(record.status, record.pid, JSON.stringify(record), record.id);
   }
 
   delete(id: string): void {
-    this.#prepare("DELETE FROM containers WHERE id = ?").run(id);
+    this.#statements.prepare("DELETE FROM containers WHERE id = ?").run(id);
   }
 
   /** Newest first. */
   list(): T[] {
-    const rows = this.#prepare("SELECT record FROM containers ORDER BY created_ms DESC, rowid DESC").all();
+    const rows = this.#statements
+      .prepare("SELECT record FROM containers ORDER BY created_ms DESC, rowid DESC")
+      .all();
     return rows.map((row) => this.#alive(row));
   }
 
@@ -84,15 +75,14 @@ export class ContainerRecords<T extends ContainerRecord> {
    */
   get(reference: string): T {
     const name = reference.startsWith("/") ? reference.slice(1) : reference;
-    const exact = this.#prepare(
-      "SELECT record FROM containers WHERE name = ? OR id = ? ORDER BY name = ? DESC",
-    ).get(name, name, name);
+    const exact = this.#statements
+      .prepare("SELECT record FROM containers WHERE name = ? OR id = ? ORDER BY name = ? DESC")
+      .get(name, name, name);
     if (exact !== undefined) return this.#alive(exact);
     const found = /^[0-9a-f]+$/.test(name)
-      ? this.#prepare("SELECT record FROM containers WHERE substr(id, 1, ?) = ? LIMIT 2").all(
-          name.length,
-          name,
-        )
+      ? this.#statements
+          .prepare("SELECT record FROM containers WHERE substr(id, 1, ?) = ? LIMIT 2")
+          .all(name.length, name)
       : [];
     if (found.length > 1) {
       throw new WpodError("USAGE", `more than one result for container "${reference}"`, {
@@ -123,16 +113,16 @@ export class ContainerRecords<T extends ContainerRecord> {
       reason: "its host process died",
     };
     // It may have written down its own end, and gone, since the row was read: its word counts.
-    const { changes } = this.#prepare(
-      "UPDATE containers SET status = ?, pid = ?, record = ? WHERE id = ? AND record = ?",
-    ).run(mended.status, mended.pid, JSON.stringify(mended), mended.id, text);
+    const { changes } = this.#statements
+      .prepare("UPDATE containers SET status = ?, pid = ?, record = ? WHERE id = ? AND record = ?")
+      .run(mended.status, mended.pid, JSON.stringify(mended), mended.id, text);
     if (changes !== 0) return mended;
-    const now = this.#prepare("SELECT record FROM containers WHERE id = ?").get(mended.id);
+    const now = this.#statements.prepare("SELECT record FROM containers WHERE id = ?").get(mended.id);
     return now === undefined ? mended : this.#alive(now);
   }
 
   #nameConflict(record: T, error: unknown): unknown {
-    const other = this.#prepare("SELECT id FROM containers WHERE name = ?").get(record.name);
+    const other = this.#statements.prepare("SELECT id FROM containers WHERE name = ?").get(record.name);
     if (other === undefined) return error;
     return new WpodError(
       "NAME_IN_USE",

@@ -87,6 +87,25 @@ class StateDatabase extends DatabaseSync {
   }
 }
 
+/** Each is made once: SQLite's part of one is no memory that the collector knows of, and a host of many runs would grow by it. */
+export class Statements {
+  readonly #database: DatabaseSync;
+  readonly #made = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  prepare(sql: string): StatementSync {
+    let statement = this.#made.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#made.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
 /**
  * Runs `work` while no other process can write. What it throws undoes the changes of the rows, not of files.
  */

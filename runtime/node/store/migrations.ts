@@ -73,4 +73,19 @@ export const MIGRATIONS: readonly string[] = [
     holder_start TEXT
   ) WITHOUT ROWID;
   `,
+  `
+  -- What containers reserve, in the order in which they asked: see host/user-ledger.ts. Those of a process that has ended don't count.
+  CREATE TABLE claims (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    container TEXT NOT NULL UNIQUE,
+    pid INTEGER NOT NULL,
+    process_start TEXT NOT NULL,
+    cpus REAL NOT NULL,
+    memory_bytes INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    -- Of CPU time: what it has against the others, and would use, as its process said last. NULL: all that it gets.
+    shares INTEGER NOT NULL DEFAULT 1024,
+    demand_cpus REAL
+  );
+  `,
 ];

@@ -38,7 +38,7 @@ const LAYOUT_VERSION = "1";
 const FOLDERS = ["blobs/sha256", "layers/sha256", "tmp", "corrupt"];
 /** What may lie in a folder that another process is just making into a store. */
 const OWN_NAMES =
-  /^(version(\.\d+)?|state\.db(-wal|-shm)?|blobs|layers|tmp|corrupt|containers|volumes|rewritten)$/;
+  /^(version(\.\d+)?|state\.db(-journal|-wal|-shm)?|blobs|layers|tmp|corrupt|containers|volumes|rewritten|run)$/;
 
 /** The two files of a layer. */
 export interface LayerPaths {

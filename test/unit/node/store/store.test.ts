@@ -33,6 +33,18 @@ test("an empty folder, and one behind a link, can be the store", () => {
   expect(readdirSync(join(folder, "empty"))).toContain("version");
 });
 
+test.each(["version.123", "state.db-journal", "state.db-wal", "tmp"])(
+  "a folder that another process is just making into one, with %s, can be the store",
+  (name) => {
+    const root = join(temporaryFolder(), "root");
+    mkdirSync(root);
+    writeFileSync(join(root, name === "tmp" ? "version.1" : name), "");
+    if (name === "tmp") mkdirSync(join(root, name));
+    temporaryStore(root);
+    expect(readdirSync(root)).toContain("version");
+  },
+);
+
 describe("refused with one sentence", () => {
   const cases: { name: string; prepare: (root: string) => void; message: RegExp }[] = [
     { name: "a file", prepare: (root) => writeFileSync(root, ""), message: /it is not a directory$/ },
