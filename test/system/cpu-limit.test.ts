@@ -68,9 +68,7 @@ test("who has to wait is told of, and is ended at once wherever it waits", async
   }
 });
 
-test("what one user may use is divided by shares, between processes too", { timeout: 60_000 }, async ({
-  skip,
-}) => {
+test("what one user may use is divided by shares, between processes too", { timeout: 60_000 }, async () => {
   const config = join(cli.directory, "config.yaml");
   writeFileSync(config, "limits:\n  cpus: 0.6\n");
   const run = async (name: string, shares: number) => {
