@@ -31,7 +31,7 @@ export const DESCRIPTORS_WANTED_MAX = 65_536;
 /** Files that the programs of a container may have open together, beyond what each finds open. */
 export const OPEN_FILES_MAX = 4096;
 
-/** Threads of a program, its first one included. */
+/** Threads of all programs of a container, the first of each included. */
 export const THREADS_MAX = 128;
 
 /** What is read of an image's passwd and group. */

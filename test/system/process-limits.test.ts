@@ -89,12 +89,30 @@ describe.each(["worker", "kernel"] as const)("with the %s", { timeout: 60_000 },
       limits: { threadsMax: 3 },
     });
     await waiting.promise;
+    // A third thread has just ended.
+    while ((await container.stats()).pids.count > 2) await new Promise(setImmediate);
     expect((await container.stats()).pids).toEqual({ count: 2, limit: 3, refusedCount: 0 });
     const limit = await container.exec(["/threads.wasm", "limit"]);
     expect(text(limit.stdout)).toBe(`1 threads, then ${-Errno.EAGAIN}\n`);
     expect((await container.stats()).pids).toEqual({ count: 2, limit: 3, refusedCount: 1 });
     await container.kill("SIGKILL");
     await container.wait();
+  });
+
+  test("threads that start threads without end are no more than there may be, nor is their memory", async () => {
+    const limits = { threadsMax: 6, memoryBytesMax: 32 << 20 };
+    const container = await engines
+      .get(placement)!
+      .launch("threads", { args: ["bomb"], limits, stdout: "ignore" });
+    for (let refused = 0; refused < 20; ) {
+      const { pids, memory } = await container.stats();
+      expect(pids.count).toBeLessThanOrEqual(6);
+      expect(memory.usedBytes).toBeLessThanOrEqual(limits.memoryBytesMax);
+      refused = pids.refusedCount;
+      await new Promise(setImmediate);
+    }
+    await container.kill("SIGKILL");
+    expect(await container.wait()).toMatchObject({ exitCode: 137 });
   });
 
   test("a program without threads is one of them", async () => {
@@ -163,6 +181,19 @@ test("wpod run takes docker's ulimits, shows them, and says which mean nothing",
     ],
   });
 });
+
+test.each(["-2", "many", "1.5", ""])(
+  "wpod run --pids-limit %s makes nothing, and says why",
+  async (number) => {
+    const { exitCode, stderr } = await cli.wpod([
+      ...["run", "--pids-limit", number],
+      ...["-v", "unmade:/data", "nothing"],
+    ]);
+    expect(exitCode).toBe(125);
+    expect(stderr).toBe(`Error: invalid --pids-limit "${number}": not a number, or less than -1\n`);
+    expect(await cli.must(["volume", "ls", "-q"])).toBe("");
+  },
+);
 
 test.each(["files=1", "nofile=-2", "nofile=2:1", "cpu=long"])(
   "wpod run --ulimit %s makes nothing, and says why",
