@@ -9,6 +9,11 @@ import { callOf, ThreadInspector } from "./thread-inspector.ts";
 
 /** Less was used by a thread that only answered the question. */
 const IDLE_MS = 0.2;
+/**
+ * Pauses that fail one after the other, since a thread's stack is so full that nothing can be evaluated on it: else a program could hide
+ * there. A recursion that comes back was there for less.
+ */
+const FAILED_PAUSES_MAX = 10;
 /** Who does nothing is looked at so often: each look costs 0.02 ms. */
 const IDLE_LOOK_MS_MAX = 200;
 
@@ -20,9 +25,15 @@ export class CpuMonitor implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #lookMs: number;
   #isOver = false;
+  #failedPauses = 0;
+  readonly #unreachable: () => void;
 
-  /** @param workers those that run now */
-  constructor(limit: CpuLimit, workers: () => Iterable<Worker>) {
+  /**
+   * @param workers those that run now
+   * @param unreachable told of programs that can't be made to wait
+   */
+  constructor(limit: CpuLimit, workers: () => Iterable<Worker>, unreachable: () => void) {
+    this.#unreachable = unreachable;
     this.#bandwidth = new CpuBandwidth(limit, performance.now());
     this.#workers = workers;
     this.#lookMs = this.#bandwidth.lookMs;
@@ -76,7 +87,11 @@ export class CpuMonitor implements Disposable {
       const beforeMs = waitedMs;
       const ms = Math.min(wholeMs - waitedMs, this.#bandwidth.pauseMsMax);
       const expression = callOf(PAUSE, ms);
-      await Promise.all(workers.map((worker) => this.#inspector?.evaluate(worker, expression)));
+      const paused = await Promise.all(
+        workers.map((worker) => this.#inspector?.evaluate(worker, expression)),
+      );
+      this.#failedPauses = paused.includes(false) ? this.#failedPauses + 1 : 0;
+      if (this.#failedPauses >= FAILED_PAUSES_MAX) this.#unreachable();
       waitedMs = performance.now() - startMs;
       // They have ended, or are about to.
       if (waitedMs - beforeMs < ms / 2) break;

@@ -216,8 +216,11 @@ export class LocalContainer implements Container {
   #limitCpu(): void {
     const limit = cpuLimitOf(this.#record.limits);
     if (limit === undefined || this.#isOver) return;
-    this.#cpu = new CpuMonitor(limit, () =>
-      [this.#guest!, ...this.#others].flatMap(({ workers }) => workers),
+    this.#cpu = new CpuMonitor(
+      limit,
+      () => [this.#guest!, ...this.#others].flatMap(({ workers }) => workers),
+      // As where a signal finds no room on a stack.
+      () => void this.#end({ kind: "trap", message: "call stack exhausted: no room to interrupt it" }),
     );
   }
 

@@ -17,6 +17,12 @@ interface Received {
   message: string;
 }
 
+/** To a request; or an event, without a number. */
+interface Answer {
+  id?: number;
+  result?: { exceptionDetails?: unknown };
+}
+
 let open: ThreadInspector | undefined;
 
 /** An expression that calls a function that the thread may have set under this symbol of the registry, on its global object. */
@@ -30,7 +36,7 @@ export class ThreadInspector implements Disposable {
   #nextId = 1;
   /** By number of the thread. */
   readonly #sessionIds = new Map<number, string>();
-  readonly #answers = new Map<number, () => void>();
+  readonly #answers = new Map<number, (failed: boolean) => void>();
   /** Who waits for a thread that the inspector has yet to find, by its number. */
   readonly #arrivals = new Map<number, (() => void)[]>();
   /** All who wait for a thread, to go on when it ends. */
@@ -61,8 +67,8 @@ export class ThreadInspector implements Disposable {
       this.#attach(params),
     );
     this.#session.on("NodeWorker.receivedMessageFromWorker", ({ params }: { params: Received }) => {
-      const { id } = JSON.parse(params.message) as { id?: number };
-      if (id !== undefined) this.#settle(id);
+      const { id, result } = JSON.parse(params.message) as Answer;
+      if (id !== undefined) this.#settle(id, result?.exceptionDetails !== undefined);
     });
     this.#session.post("NodeWorker.enable", { waitForDebuggerOnStart: false });
   }
@@ -75,25 +81,32 @@ export class ThreadInspector implements Disposable {
     this.#arrivals.delete(threadId);
   }
 
-  #settle(id: number): void {
-    this.#answers.get(id)?.();
+  #settle(id: number, failed: boolean): void {
+    this.#answers.get(id)?.(failed);
     this.#answers.delete(id);
   }
 
-  /** When the thread has evaluated it, or has ended. Only while this is shared with the caller. */
-  async evaluate(worker: Worker, expression: string): Promise<void> {
+  /**
+   * When the thread has evaluated it, or has ended. Only while this is shared with the caller.
+   * @returns false when it threw: there is no room on the thread's stack for it
+   */
+  async evaluate(worker: Worker, expression: string): Promise<boolean> {
     const { threadId } = worker;
-    if (threadId < 0) return;
+    if (threadId < 0) return true;
     if (!this.#sessionIds.has(threadId)) {
       await this.#wait(worker, (arrived) => {
         this.#arrivals.set(threadId, [...(this.#arrivals.get(threadId) ?? []), arrived]);
       });
     }
     const sessionId = this.#sessionIds.get(threadId);
-    if (sessionId === undefined || worker.threadId < 0 || open !== this) return;
+    if (sessionId === undefined || worker.threadId < 0 || open !== this) return true;
     const id = this.#nextId++;
+    let failed = false;
     await this.#wait(worker, (answered) => {
-      this.#answers.set(id, answered);
+      this.#answers.set(id, (thrown) => {
+        failed = thrown;
+        answered();
+      });
       const message = JSON.stringify({
         id,
         method: "Runtime.evaluate",
@@ -102,6 +115,7 @@ export class ThreadInspector implements Disposable {
       this.#session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
     });
     this.#answers.delete(id);
+    return !failed;
   }
 
   /** Until what `begin` is given was called, or the thread has ended. */
