@@ -34,6 +34,7 @@ export interface GuestStart {
   place: TreePlace;
   memory?: StartMessage["memory"];
   memoryAccount?: StartMessage["memoryAccount"];
+  memoryWatched?: boolean;
   openFiles?: StartMessage["openFiles"];
   /** Of a program that may start some. */
   threads?: GuestThreads | undefined;

@@ -83,6 +83,7 @@ export class GuestProgram {
       module,
       memory: this.#memory,
       memoryAccount: this.#account.spec,
+      memoryWatched: prepared.memoryWatched,
       openFiles: this.#openFiles.spec,
       threads: seat && this.#threadsFrom(seat),
       process: prepared.process,

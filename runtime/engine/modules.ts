@@ -19,8 +19,8 @@ import { MalformedError } from "../core/wasm/reader.ts";
 import { addReentry } from "../core/wasm/reentry.ts";
 import { chooseReentry } from "../core/wasm/reentry-choice.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
-
 import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
+import { MEMORY_BYTES_MAX } from "./limits.ts";
 
 export interface Program {
   /** Called only when the module isn't kept from an earlier run. */
@@ -49,6 +49,8 @@ export interface Compiled {
   readonly threaded: boolean;
   /** It makes objects beside its memory, on the heap of its thread. */
   readonly makesObjects: boolean;
+  /** It asks before its memory grows. */
+  readonly memoryWatched: boolean;
 }
 
 /** Above this a module is compiled in the background: the event loop goes on. */
@@ -82,16 +84,15 @@ export class Modules {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
     const fast = this.#addReentry(bytes, inspection);
-    const { prepared, startsInWorkdir, memory, makesObjects } = prepare(fast, inspection, placement, source);
+    const { prepared, ...confined } = prepare(fast, inspection, placement, source);
+    const { memory } = confined;
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
     const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
     const compiled: Compiled = {
+      ...confined,
       module: compile(prepared, source),
-      startsInWorkdir,
-      memory,
       memoryBytesMin,
       threaded,
-      makesObjects,
     };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
@@ -121,22 +122,19 @@ function prepare(
   inspection: ModuleInspection,
   { memoryBytesMax, workdir }: Placement,
   source: ProgramSource,
-): {
+): Pick<Compiled, "startsInWorkdir" | "memory" | "makesObjects" | "memoryWatched"> & {
   prepared: Uint8Array;
-  startsInWorkdir: boolean;
-  memory: MemoryType | undefined;
-  makesObjects: boolean;
 } {
   const { bytes: confined, makesObjects } = confine(bytes, source);
   let prepared = confined;
   let startsInWorkdir = true;
-  let memories: readonly MemoryType[] = inspection.memories;
-  if (memoryBytesMax !== undefined) {
-    const capped = capMemory(prepared, memoryBytesMax);
-    if (capped.kind !== "capped") throw explainMemory(capped, source.path);
-    prepared = watchMemory(capped.bytes, inspection.memories, true);
-    memories = capped.memories;
-  }
+  const capped = capMemory(prepared, memoryBytesMax ?? MEMORY_BYTES_MAX);
+  if (capped.kind !== "capped") throw explainMemory(capped, source.path);
+  const { memories } = capped;
+  // One memory of 32-bit addresses can't have more than the usual limit: the module needn't be rewritten for it.
+  const isWatched = memoryBytesMax !== undefined || capped.changed;
+  if (isWatched) prepared = watchMemory(capped.bytes, inspection.memories, true);
+  const memoryWatched = isWatched && prepared !== capped.bytes;
   // Behind the watch: a page that the working directory takes is not the program's wish.
   if (workdir !== "/") {
     const entered = enterWorkingDirectory(prepared, inspectModule(prepared), workdir);
@@ -146,7 +144,7 @@ function prepare(
   // Two imported ones would be one: such a module is told what it lacks.
   const importedCount = inspection.memories.filter(({ imported }) => imported).length;
   const memory = importedCount === 1 ? memories[0] : undefined;
-  return { prepared, startsInWorkdir, memory, makesObjects };
+  return { prepared, startsInWorkdir, memory, makesObjects, memoryWatched };
 }
 
 /** What isn't known may be what can't be confined. What V8 doesn't know either it explains itself, when it compiles it. */

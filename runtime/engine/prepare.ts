@@ -21,6 +21,7 @@ export interface Prepared {
   /** It may start threads. */
   threaded: boolean;
   makesObjects: Compiled["makesObjects"];
+  memoryWatched: Compiled["memoryWatched"];
 }
 
 /** What is to run, as it was planned. */
@@ -78,10 +79,11 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
   const told =
     workdir === "/" || env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`];
   checkArgumentSpace(program.argv, told);
-  const { module, startsInWorkdir, memory, memoryBytesMin, threaded, makesObjects } = modules.compile(
-    { read: program.read, key: wish.key(program), source: wish.source(program) },
-    { memoryBytesMax: wish.memoryBytesMax, workdir },
-  );
+  const { module, startsInWorkdir, memory, memoryBytesMin, threaded, makesObjects, memoryWatched } =
+    modules.compile(
+      { read: program.read, key: wish.key(program), source: wish.source(program) },
+      { memoryBytesMax: wish.memoryBytesMax, workdir },
+    );
   if (!startsInWorkdir) {
     wish.onWarning?.(
       `${program.path} can't be told its working directory: relative paths begin at /, not at ${workdir}; give it absolute ones`,
@@ -93,6 +95,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
     memoryBytesMin,
     threaded,
     makesObjects,
+    memoryWatched,
     process: {
       argv: program.argv,
       env: told,

@@ -83,7 +83,7 @@ class ThreadedProgram {
     memory: WebAssembly.Memory | undefined,
     thread: ThreadSpec | undefined,
   ): ProgramResult<ProgramEnd["outcome"] | { kind: "returned" }> {
-    const account = this.#message.memoryAccount;
+    const { memoryAccount: account, memoryWatched = false } = this.#message;
     return runProgram<ProgramEnd["outcome"] | { kind: "returned" }>(
       this.#message.module,
       this.#system,
@@ -92,7 +92,7 @@ class ThreadedProgram {
       thread === undefined ? { kind: "exit", status: 0 } : { kind: "returned" },
       {
         memory,
-        memoryGuard: account && new MemoryGuard(new MemoryAccount(account)),
+        memoryGuard: account && new MemoryGuard(new MemoryAccount(account), memoryWatched),
         thread,
         shared: { descriptors: this.#descriptors, filled: thread !== undefined },
       },
