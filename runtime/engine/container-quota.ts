@@ -33,6 +33,8 @@ export interface QuotaParts {
   readonly hasMoreRuns: boolean;
   /** It has used all the CPU time that it may. */
   readonly spent: () => void;
+  /** It can't be made to wait. */
+  readonly unreachable: () => void;
 }
 
 /** A program that reads what it uses, and has no limit that anybody looks after, reads what was so at most so long ago. */
@@ -125,6 +127,7 @@ export class ContainerQuota implements ContainerShares, Sharer {
       threads: () => this.#programs().flatMap(({ threads }) => threads),
       partCpus: this.#partCpus,
       activities: () => this.#programs().map((program) => program.activity()),
+      unreachable: this.#parts.unreachable,
       looked: (elapsedMs, waitedMs) => this.#looked(elapsedMs, waitedMs),
     });
   }

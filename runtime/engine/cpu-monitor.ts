@@ -11,6 +11,11 @@ import type { RunningThread, ThreadPauses } from "./thread-pauses.ts";
 
 /** Less was used by a thread that only answered the question. */
 const IDLE_MS = 0.2;
+/**
+ * Pauses that fail one after the other, since a thread's stack is so full that nothing can be evaluated on it: else a program could hide
+ * there. A recursion that comes back was there for less.
+ */
+const FAILED_PAUSES_MAX = 10;
 /** Who does nothing is looked at so often: each look costs 0.02 ms. */
 const IDLE_LOOK_MS_MAX = 200;
 
@@ -29,6 +34,8 @@ export interface CpuMonitorParts {
   readonly threads: () => readonly RunningThread[];
   /** What each of its programs has done since the last time that this was asked. */
   readonly activities: () => readonly Activity[];
+  /** They can't be made to wait. */
+  readonly unreachable: () => void;
   /** After each look: so much time has passed, in which they had to wait for so long. */
   readonly looked: (elapsedMs: number, waitedMs: number) => void;
 }
@@ -46,6 +53,7 @@ export class CpuMonitor implements Disposable {
   #isLooking = false;
   #isChanged = false;
   #isOver = false;
+  #failedPauses = 0;
 
   constructor(parts: CpuMonitorParts) {
     const nowMs = performance.now();
@@ -134,7 +142,9 @@ export class CpuMonitor implements Disposable {
     while (wholeMs - waitedMs >= 1 && !this.#isOver && !this.#isChanged) {
       const beforeMs = waitedMs;
       const ms = Math.min(wholeMs - waitedMs, this.#bandwidth.pauseMsMax);
-      await this.#parts.pauses.pause(threads, ms);
+      const isReached = await this.#parts.pauses.pause(threads, ms);
+      this.#failedPauses = isReached ? 0 : this.#failedPauses + 1;
+      if (this.#failedPauses >= FAILED_PAUSES_MAX) this.#parts.unreachable();
       waitedMs = performance.now() - startMs;
       // They have ended, or are about to.
       if (waitedMs - beforeMs < ms / 2) break;

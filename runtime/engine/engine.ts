@@ -319,7 +319,7 @@ export class Engine implements AsyncDisposable {
         prepareExec: (command, execOptions, root) =>
           this.#prepareExec(source, record, command, { ...execOptions, isMetered }, root),
         volumes: this.#volumes,
-        quota: (spent) =>
+        quota: (ends) =>
           new ContainerQuota({
             limits: record.limits,
             totalCpus,
@@ -327,7 +327,7 @@ export class Engine implements AsyncDisposable {
             kernel: this.#kernel,
             control: this.#cpuControl,
             hasMoreRuns: this.#hostKind === "library",
-            spent,
+            ...ends,
           }),
         placement: this.#placement,
         running: this.#running,

@@ -39,6 +39,7 @@ export interface GuestStart {
   place: TreePlace;
   memory?: StartMessage["memory"];
   memoryAccount?: StartMessage["memoryAccount"];
+  memoryWatched?: boolean;
   openFiles?: StartMessage["openFiles"];
   ioPage?: StartMessage["ioPage"];
   /** Of a program that may start some. */

@@ -94,6 +94,7 @@ export class GuestProgram {
       module,
       memory: this.#memory,
       memoryAccount: this.#account.spec,
+      memoryWatched: prepared.memoryWatched,
       openFiles: this.#openFiles.spec,
       ioPage: this.#shares.io.buffer,
       threads: seat && this.#threadsFrom(seat),

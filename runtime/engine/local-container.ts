@@ -6,7 +6,7 @@ import type { FilesSpec } from "../core/kernel/spec.ts";
 import type { ContainerUsage } from "../core/quota/container-usage.ts";
 import { MemoryAccount } from "../core/quota/memory-account.ts";
 import { explainImports } from "../core/wasm/explain.ts";
-import type { ContainerQuota } from "./container-quota.ts";
+import type { ContainerQuota, QuotaParts } from "./container-quota.ts";
 import { notRunning, stillRunning, toInfo } from "./containers.ts";
 import { type Ending, exitState } from "./exit-state.ts";
 import { type OpenFiles, openFiles } from "./files.ts";
@@ -50,8 +50,8 @@ export interface ContainerParts {
   prepareExec: (command: readonly string[], options: ExecOptions, root: OpenFile) => Prepared;
   /** Held while it runs. */
   volumes: LocalVolumes;
-  /** @param spent called when it has used all the CPU time that it may */
-  quota: (spent: () => void) => ContainerQuota;
+  /** @param ends called when it is to be ended */
+  quota: (ends: Pick<QuotaParts, "spent" | "unreachable">) => ContainerQuota;
   /** Where its files are while it runs: in its own thread, until a second program comes, or with the kernel at once. */
   placement: Placement;
   /** Those of the engine that run: it ends them when it is disposed of. */
@@ -92,7 +92,12 @@ export class LocalContainer implements Container {
     this.#record = parts.record;
     this.#files = parts.files;
     this.#recorded = recorded;
-    this.#quota = parts.quota(() => void this.#end({ kind: "cpu-time" }));
+    this.#quota = parts.quota({
+      spent: () => void this.#end({ kind: "cpu-time" }),
+      // As where a signal finds no room on a stack.
+      unreachable: () =>
+        void this.#end({ kind: "trap", message: "call stack exhausted: no room to interrupt it" }),
+    });
     if (recorded) this.#insert(parts.record);
     // Whoever doesn't wait for the end isn't told of its failure.
     this.#ended.promise.catch(() => {});

@@ -12,6 +12,7 @@ import { inspectModule, type ModuleInspection } from "../core/wasm/module-inspec
 import { MalformedError } from "../core/wasm/reader.ts";
 import { flagWaits } from "../core/wasm/wait-flag.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
+import { MEMORY_BYTES_MAX } from "./limits.ts";
 
 /** What a container does to the programs that it runs. */
 export interface Placement {
@@ -30,6 +31,8 @@ export interface PreparedModule {
   readonly memory: MemoryType | undefined;
   /** It makes objects beside its memory, on the heap of its thread. */
   readonly makesObjects: boolean;
+  /** It asks before its memory grows. */
+  readonly memoryWatched: boolean;
   /** Of one that counts its work. */
   readonly meter: MeterExports | undefined;
 }
@@ -51,15 +54,18 @@ export function prepareModule(
   const confined = confine(bytes, source);
   let prepared = confined.bytes;
   let startsInWorkdir = true;
-  let memories: readonly MemoryType[] = declared;
-  if (memoryBytesMax !== undefined) {
-    const capped = capMemory(prepared, memoryBytesMax);
-    if (capped.kind !== "capped") throw explainMemory(capped, source.path);
+  const capped = capMemory(prepared, memoryBytesMax ?? MEMORY_BYTES_MAX);
+  if (capped.kind !== "capped") throw explainMemory(capped, source.path);
+  const { memories } = capped;
+  let memoryWatched = false;
+  // One memory of 32-bit addresses can't have more than the usual limit: the module needn't be rewritten for it.
+  if (memoryBytesMax !== undefined || capped.changed) {
     // Who asks before it grows may be allowed more while it runs; but what it imports has to fit what it is given.
     const isGiven = declared.some(({ imported }) => imported);
-    const watched = watchMemory(isGiven ? capped.bytes : prepared, declared, true);
-    prepared = isGiven || watched !== prepared ? watched : capped.bytes;
-    memories = capped.memories;
+    const unwatched = isGiven ? capped.bytes : prepared;
+    const watched = watchMemory(unwatched, declared, true);
+    memoryWatched = watched !== unwatched;
+    prepared = memoryWatched ? watched : capped.bytes;
   }
   // Behind the watch: a page that the working directory takes is not the program's wish.
   if (workdir !== "/") {
@@ -78,12 +84,19 @@ export function prepareModule(
     startsInWorkdir,
     memory: importedCount === 1 ? memories[0] : undefined,
     makesObjects: confined.makesObjects,
+    memoryWatched,
     meter: metered && { memory: metered.memory, start: metered.start },
   };
 }
 
 /** V8 explains what is wrong, when it compiles it. */
-const UNCHANGED = { startsInWorkdir: true, memory: undefined, makesObjects: false, meter: undefined };
+const UNCHANGED = {
+  startsInWorkdir: true,
+  memory: undefined,
+  makesObjects: false,
+  memoryWatched: false,
+  meter: undefined,
+};
 
 function isValid(bytes: Uint8Array): boolean {
   return WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>);

@@ -23,6 +23,7 @@ export interface Prepared {
   /** It counts its own work. */
   meter: Compiled["meter"];
   makesObjects: Compiled["makesObjects"];
+  memoryWatched: Compiled["memoryWatched"];
 }
 
 /** What is to run, as it was planned. */

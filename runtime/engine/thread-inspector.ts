@@ -17,10 +17,18 @@ interface Received {
   message: string;
 }
 
-/** Of `Runtime.evaluate`. */
+/** To a request; or an event, without a number. */
 interface Answer {
   id?: number;
-  result?: { result?: { value?: unknown } };
+  result?: { result?: { value?: unknown }; exceptionDetails?: unknown };
+}
+
+/** What became of an expression. */
+export interface Evaluation {
+  /** Where it is plain. */
+  readonly value: unknown;
+  /** There is no room on the thread's stack for it. */
+  readonly threw: boolean;
 }
 
 let open: ThreadInspector | undefined;
@@ -36,7 +44,7 @@ export class ThreadInspector implements Disposable {
   #nextId = 1;
   /** By number of the thread. */
   readonly #sessionIds = new Map<number, string>();
-  readonly #answers = new Map<number, (value: unknown) => void>();
+  readonly #answers = new Map<number, (evaluation: Evaluation) => void>();
   /** Who waits for a thread that the inspector has yet to find, by its number. */
   readonly #arrivals = new Map<number, (() => void)[]>();
   /** All who wait for a thread, to go on when it ends. */
@@ -68,7 +76,9 @@ export class ThreadInspector implements Disposable {
     );
     this.#session.on("NodeWorker.receivedMessageFromWorker", ({ params }: { params: Received }) => {
       const { id, result } = JSON.parse(params.message) as Answer;
-      if (id !== undefined) this.#settle(id, result?.result?.value);
+      if (id === undefined) return;
+      const threw = result?.exceptionDetails !== undefined;
+      this.#settle(id, { value: result?.result?.value, threw });
     });
     this.#session.post("NodeWorker.enable", { waitForDebuggerOnStart: false });
   }
@@ -81,16 +91,16 @@ export class ThreadInspector implements Disposable {
     this.#arrivals.delete(threadId);
   }
 
-  #settle(id: number, value: unknown): void {
-    this.#answers.get(id)?.(value);
+  #settle(id: number, evaluation: Evaluation): void {
+    this.#answers.get(id)?.(evaluation);
     this.#answers.delete(id);
   }
 
   /**
    * When the thread has evaluated it, or has ended. Only while this is shared with the caller.
-   * @returns what the expression is, where that is plain; undefined when it wasn't evaluated
+   * @returns undefined when it wasn't evaluated
    */
-  async evaluate(worker: Worker, expression: string): Promise<unknown> {
+  async evaluate(worker: Worker, expression: string): Promise<Evaluation | undefined> {
     const { threadId } = worker;
     if (threadId < 0) return undefined;
     if (!this.#sessionIds.has(threadId)) {
@@ -100,11 +110,11 @@ export class ThreadInspector implements Disposable {
     }
     const sessionId = this.#sessionIds.get(threadId);
     if (sessionId === undefined || worker.threadId < 0 || open !== this) return undefined;
-    let value: unknown;
+    let evaluation: Evaluation | undefined;
     const id = this.#nextId++;
     await this.#wait(worker, (answered) => {
       this.#answers.set(id, (answer) => {
-        value = answer;
+        evaluation = answer;
         answered();
       });
       const message = JSON.stringify({
@@ -115,7 +125,7 @@ export class ThreadInspector implements Disposable {
       this.#session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
     });
     this.#answers.delete(id);
-    return value;
+    return evaluation;
   }
 
   /** Until what `begin` is given was called, or the thread has ended. */

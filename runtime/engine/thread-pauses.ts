@@ -22,8 +22,11 @@ export interface RunningThread {
 }
 
 export interface ThreadPauses extends Disposable {
-  /** Done when they go on, after so long or because they are ended. */
-  pause(threads: readonly RunningThread[], ms: number): Promise<void>;
+  /**
+   * Done when they go on, after so long or because they are ended.
+   * @returns false where one couldn't be made to wait
+   */
+  pause(threads: readonly RunningThread[], ms: number): Promise<boolean>;
 }
 
 export function threadPauses(control: CpuControl): ThreadPauses {
@@ -34,7 +37,7 @@ class Interrupts implements ThreadPauses {
   #inspector: ThreadInspector | undefined;
   readonly #wait = new Wait();
 
-  async pause(threads: readonly RunningThread[], ms: number): Promise<void> {
+  async pause(threads: readonly RunningThread[], ms: number): Promise<boolean> {
     this.#inspector ??= ThreadInspector.share();
     const startMs = performance.now();
     const expression = callOf(PAUSE, ms);
@@ -43,7 +46,8 @@ class Interrupts implements ThreadPauses {
     );
     // One that waits for something else waits for this behind it.
     const leftMs = startMs + ms - performance.now();
-    if (answers.includes("later") && leftMs > 0) await this.#wait.until(leftMs);
+    if (answers.some((answer) => answer?.value === "later") && leftMs > 0) await this.#wait.until(leftMs);
+    return !answers.some((answer) => answer?.threw);
   }
 
   [Symbol.dispose](): void {
@@ -73,7 +77,7 @@ class Wait {
 class MeterPauses implements ThreadPauses {
   readonly #wait = new Wait();
 
-  async pause(threads: readonly RunningThread[], ms: number): Promise<void> {
+  async pause(threads: readonly RunningThread[], ms: number): Promise<boolean> {
     for (const { meter, wanted } of threads) {
       meter?.pause();
       // A program that does little but calls comes to its own checks too rarely.
@@ -84,6 +88,7 @@ class MeterPauses implements ThreadPauses {
       if (meter !== undefined) Atomics.and(wanted, 0, ~Wanted.pause);
       meter?.resume();
     }
+    return true;
   }
 
   [Symbol.dispose](): void {

@@ -18,6 +18,8 @@ const shared = globalThis as { [SPARE]?: Worker | undefined; [IDLE]?: IdleWorker
 /** Enough for one program after the other, also where one starts before the thread of the last has rested. */
 const IDLE_WORKERS_MAX = 2;
 const END_AGAIN_MS = 20;
+/** Each time leaves a listener behind: a thread that is somewhere in V8 isn't asked more often for that. */
+const END_AGAIN_MS_MAX = 5000;
 /** How long a thread has to forget its program. It takes some milliseconds. */
 const REST_WAIT_MS = 2000;
 
@@ -105,11 +107,18 @@ class IdleWorker {
  * Ends a thread, whatever it does. Once isn't enough: where an interrupt is being evaluated, that alone is ended, and the program goes on.
  */
 export async function endWorker(worker: Worker): Promise<void> {
-  const again = setInterval(() => void worker.terminate(), END_AGAIN_MS);
+  let waitMs = END_AGAIN_MS;
+  let timer: NodeJS.Timeout;
+  const endAgain = () => {
+    waitMs = Math.min(2 * waitMs, END_AGAIN_MS_MAX);
+    timer = setTimeout(endAgain, waitMs);
+    void worker.terminate();
+  };
+  timer = setTimeout(endAgain, waitMs);
   try {
     await worker.terminate();
   } finally {
-    clearInterval(again);
+    clearTimeout(timer);
   }
 }
 

@@ -113,7 +113,7 @@ function start(message: StartMessage): void {
       memory: message.memory && ownMemory(message.memory),
       memoryGuard:
         message.memoryAccount &&
-        new MemoryGuard(new MemoryAccount(message.memoryAccount), () => {
+        new MemoryGuard(new MemoryAccount(message.memoryAccount), message.memoryWatched === true, () => {
           if (attention?.isHere) reclaimPages(tree!);
         }),
     },

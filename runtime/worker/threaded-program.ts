@@ -92,7 +92,7 @@ class ThreadedProgram {
     memory: WebAssembly.Memory | undefined,
     thread: ThreadSpec | undefined,
   ): ProgramResult<ProgramEnd["outcome"] | { kind: "returned" }> {
-    const account = this.#message.memoryAccount;
+    const { memoryAccount: account, memoryWatched = false } = this.#message;
     return runProgram<ProgramEnd["outcome"] | { kind: "returned" }>(
       this.#message.module,
       this.#system,
@@ -106,7 +106,7 @@ class ThreadedProgram {
           this.#metered.instantiated(exports);
         },
         memory,
-        memoryGuard: account && new MemoryGuard(new MemoryAccount(account)),
+        memoryGuard: account && new MemoryGuard(new MemoryAccount(account), memoryWatched),
         thread,
         shared: { descriptors: this.#descriptors, filled: thread !== undefined },
       },

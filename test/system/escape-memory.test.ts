@@ -1,13 +1,17 @@
 /** Programs that try to take memory that isn't counted. What they take is bounded, and never ends the process. */
 import { describe, expect, test } from "vitest";
+import { call, i32Const, i32Eq, i32WrapI64 } from "../../runtime/core/wasm/assembly.ts";
 import { ARRAY_BYTES_MAX } from "../../runtime/core/wasm/interruptible.ts";
+import { signed } from "../../runtime/core/wasm/reader.ts";
 import type { RunOptions } from "../../runtime/engine/types.ts";
 import { engineForFile } from "../fixtures/engine-for-test.ts";
 import { arrayMaker, GREEDY_INSTANCES, OBJECT_TAKERS, tableGrower } from "../fixtures/heap-takers.ts";
+import { buildModule, type Limits } from "../fixtures/module-builder.ts";
 import { WebAssembly } from "../fixtures/web-assembly.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
 const MIB = 1 << 20;
+const DROP = 0x1a;
 const TIMEOUT_MS = 60_000;
 const setUp = engineForFile();
 const run = (bytes: Uint8Array, options: RunOptions = {}) =>
@@ -59,5 +63,38 @@ describe("tables", () => {
         /^the module begins with \d+ bytes of tables, elements and objects, 8388608 is the most$/,
       ),
     });
+  });
+});
+
+describe("memories without a limit that somebody gave", () => {
+  const EXIT = { module: "wasi_snapshot_preview1", name: "proc_exit", kind: "function", type: 1 } as const;
+  const exiting = (memories: readonly Limits[], grow: readonly number[]) =>
+    buildModule({
+      types: [
+        { params: [], results: [] },
+        { params: ["i32"], results: [] },
+      ],
+      imports: [EXIT],
+      memories,
+      // Whether it was refused.
+      functions: [{ type: 0, body: [...grow, ...i32Const(-1), ...i32Eq, ...call(0)] }],
+      exports: [{ name: "_start", kind: "function", index: 1 }],
+    });
+  const growing = (memory: number, pages: number) => [...i32Const(pages), 0x40, memory];
+
+  test.each([
+    { name: "one of 4 GiB", bytes: exiting([{ minimum: 0 }], growing(0, 65_536)), status: 0 },
+    {
+      name: "two of 2.5 GiB",
+      bytes: exiting([{ minimum: 0 }, { minimum: 0 }], [...growing(0, 30_000), DROP, ...growing(1, 40_000)]),
+      status: 137,
+    },
+    {
+      name: "one of 5 GiB, with addresses of 64 bits",
+      bytes: exiting([{ minimum: 0, memory64: true }], [0x42, ...signed(80_000), 0x40, 0, ...i32WrapI64]),
+      status: 137,
+    },
+  ])("$name: $status", async ({ bytes, status }) => {
+    expect(await run(bytes)).toMatchObject({ exitCode: status });
   });
 });

@@ -90,11 +90,11 @@ describe.each(["worker", "kernel"] as const)("with the %s", { timeout: 60_000 },
     });
     await waiting.promise;
     // A third thread has just ended.
-    while ((await container.stats()).pids.count > 2) await new Promise(setImmediate);
-    expect((await container.stats()).pids).toEqual({ count: 2, limit: 3, refusedCount: 0 });
+    while ((await container.stats()).pids.current > 2) await new Promise(setImmediate);
+    expect((await container.stats()).pids).toMatchObject({ current: 2, max: 3, limitHitCount: 0 });
     const limit = await container.exec(["/threads.wasm", "limit"]);
     expect(text(limit.stdout)).toBe(`1 threads, then ${-Errno.EAGAIN}\n`);
-    expect((await container.stats()).pids).toEqual({ count: 2, limit: 3, refusedCount: 1 });
+    expect((await container.stats()).pids).toMatchObject({ current: 2, max: 3, limitHitCount: 1 });
     await container.kill("SIGKILL");
     await container.wait();
   });
@@ -106,9 +106,9 @@ describe.each(["worker", "kernel"] as const)("with the %s", { timeout: 60_000 },
       .launch("threads", { args: ["bomb"], limits, stdout: "ignore" });
     for (let refused = 0; refused < 20; ) {
       const { pids, memory } = await container.stats();
-      expect(pids.count).toBeLessThanOrEqual(6);
+      expect(pids.current).toBeLessThanOrEqual(6);
       expect(memory.usedBytes).toBeLessThanOrEqual(limits.memoryBytesMax);
-      refused = pids.refusedCount;
+      refused = pids.limitHitCount;
       await new Promise(setImmediate);
     }
     await container.kill("SIGKILL");
@@ -121,15 +121,15 @@ describe.each(["worker", "kernel"] as const)("with the %s", { timeout: 60_000 },
       stdin: new PassThrough(),
       stdout: "ignore",
     });
-    expect((await container.stats()).pids).toMatchObject({ count: 1 });
+    expect((await container.stats()).pids).toMatchObject({ current: 1 });
     const opened = Promise.withResolvers<void>();
     const stdin = new PassThrough();
     const second = container.exec(["/limits.wasm", "wait"], { stdin, stdout: () => opened.resolve() });
     await opened.promise;
-    expect((await container.stats()).pids).toMatchObject({ count: 2 });
+    expect((await container.stats()).pids).toMatchObject({ current: 2 });
     stdin.end("go\n");
     await second;
-    expect((await container.stats()).pids).toMatchObject({ count: 1 });
+    expect((await container.stats()).pids).toMatchObject({ current: 1 });
     await container.kill("SIGKILL");
     await container.wait();
   });

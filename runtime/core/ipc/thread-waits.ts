@@ -29,10 +29,14 @@ export class ThreadWaits {
     timeoutMs = Infinity,
   ): "ok" | "not-equal" | "timed-out" {
     this.#isWaiting = true;
-    const how = Atomics.wait(cells, index, value, timeoutMs);
-    if (this.#untilMs > 0) this.#pauseNow();
-    this.#isWaiting = false;
-    return how;
+    // A stack that is full ends anything with an exception.
+    try {
+      const how = Atomics.wait(cells, index, value, timeoutMs);
+      if (this.#untilMs > 0) this.#pauseNow();
+      return how;
+    } finally {
+      this.#isWaiting = false;
+    }
   }
 
   /** @param cell an `Int32`: not 0 when it doesn't have to wait any more */
@@ -71,8 +75,11 @@ export class ThreadWaits {
   /** What it was told to wait for later. */
   finishPause(): void {
     this.#isWaiting = true;
-    this.#pauseNow();
-    this.#isWaiting = false;
+    try {
+      this.#pauseNow();
+    } finally {
+      this.#isWaiting = false;
+    }
   }
 
   #pauseNow(): void {

@@ -150,6 +150,8 @@ export interface StartMessage extends StandardStreams {
   ioPage?: SharedArrayBuffer | undefined;
   /** What its linear memory is charged to. */
   memoryAccount?: AccountSpec | undefined;
+  /** Its module was rewritten, and asks before its memory grows. */
+  memoryWatched?: boolean;
   /** Undefined for a program that can't have threads. */
   threads?: ThreadsSpec | undefined;
   place: TreePlace;

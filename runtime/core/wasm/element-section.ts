@@ -6,6 +6,8 @@ import { type InstructionVisitor, walkExpression } from "./instructions.ts";
 import type { BinaryReader } from "./reader.ts";
 
 export interface ElementVisitor {
+  /** It is put into that table. */
+  table?(index: number, offset: number): void;
   /** A segment of so many begins. */
   segment?(elementCount: number): void;
   /** Of a constant expression: an offset, or an element. */
@@ -24,7 +26,9 @@ export function walkElements(reader: BinaryReader, visitor: ElementVisitor): voi
     const passive = (flags & 1) !== 0;
     const explicit = (flags & 2) !== 0;
     const expressions = (flags & 4) !== 0;
-    if (!passive && explicit) reader.u32();
+    const tableOffset = reader.offset;
+    const table = !passive && explicit ? reader.u32() : 0;
+    if (!passive) visitor.table?.(table, tableOffset);
     if (!passive) expression();
     if ((passive || explicit) && expressions) reader.skipValueType();
     else if (passive || explicit) reader.byte();

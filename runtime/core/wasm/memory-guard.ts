@@ -15,14 +15,19 @@ const PAGES_MAX = 2n ** 32n;
 export class MemoryGuard {
   readonly #account: MemoryAccount;
   readonly #reclaim: () => void;
+  readonly #isWatched: boolean;
   #memories: readonly WebAssembly.Memory[] = [];
   #isShared = false;
   #asks = false;
   #isLocked = false;
 
-  /** @param reclaim called when others have more than is left: they may give it up */
-  constructor(account: MemoryAccount, reclaim: () => void = () => {}) {
+  /**
+   * @param isWatched its module was rewritten: what it exports by these names is ours
+   * @param reclaim called when others have more than is left: they may give it up
+   */
+  constructor(account: MemoryAccount, isWatched: boolean, reclaim: () => void = () => {}) {
     this.#account = account;
+    this.#isWatched = isWatched;
     this.#reclaim = reclaim;
   }
 
@@ -36,7 +41,7 @@ export class MemoryGuard {
       .filter(([name, value]) => name.startsWith(MEMORY_EXPORT) && value instanceof WebAssembly.Memory)
       .map(([, value]) => value as WebAssembly.Memory);
     const table = exports[MEMORY_ASK_EXPORT];
-    if (table instanceof WebAssembly.Table) {
+    if (this.#isWatched && table instanceof WebAssembly.Table) {
       this.#memories = memories;
       this.#asks = true;
       table.set(
@@ -49,7 +54,7 @@ export class MemoryGuard {
     }
     this.#isShared = this.#memories.some(({ buffer }) => !(buffer instanceof ArrayBuffer));
     const start = exports[START_EXPORT];
-    if (typeof start === "function") start();
+    if (this.#isWatched && typeof start === "function") start();
   }
 
   /**

@@ -5,9 +5,11 @@
  * function that is added to the module, which grows, and notes in an added global whether that failed. It may ask first: a
  * function of the host's, in a table that is added too, says whether the container has as much.
  */
+import { walkInstructions } from "./instructions.ts";
 import { ModuleEditor, ValueType } from "./module-editor.ts";
 import type { ModuleMemory } from "./module-inspection.ts";
-import { MalformedError, unsigned } from "./reader.ts";
+import { OwnReferences } from "./own-references.ts";
+import { BinaryReader, MalformedError, unsigned } from "./reader.ts";
 
 /** Name of the exported global: 1 when the last growth was refused. */
 export const MEMORY_REFUSED_EXPORT = "wpod:memory_refused";
@@ -32,6 +34,7 @@ export function watchMemory(bytes: Uint8Array, memories: readonly ModuleMemory[]
   if (memories.length === 0) return bytes;
   try {
     const editor = new ModuleEditor(bytes);
+    checkReferences(editor, bytes);
     const refused = editor.addGlobal();
     const watchers: number[] = [];
     const asking = asks ? addAsking(editor) : undefined;
@@ -50,6 +53,22 @@ export function watchMemory(bytes: Uint8Array, memories: readonly ModuleMemory[]
   } catch (error) {
     if (error instanceof MalformedError) return bytes;
     throw error;
+  }
+}
+
+/** Else it could put a function of its own in the place of the one that is asked. */
+function checkReferences(
+  { counts, sections, code: { count, reader } }: ModuleEditor,
+  bytes: Uint8Array,
+): void {
+  const references = new OwnReferences(bytes, counts);
+  references.checkSections(sections);
+  for (let left = count; left > 0; left--) {
+    const sizeBytes = reader.u32();
+    const body = new BinaryReader(bytes, reader.offset, reader.offset + sizeBytes);
+    reader.skip(sizeBytes);
+    body.skipLocals();
+    walkInstructions(bytes, body.offset, body.end, references.check, references.wanted);
   }
 }
 

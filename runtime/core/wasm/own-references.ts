@@ -1,5 +1,5 @@
 /**
- * Refuses a module that refers to a function, global or memory which it doesn't have.
+ * Refuses a module that refers to a function, global, memory or table which it doesn't have.
  *
  * V8 would refuse it too. But what is appended to a module takes the next free indexes: the reference would then be one to what
  * was appended, V8 would take it, and the guest could write what only the host and our own code should.
@@ -22,6 +22,14 @@ const VECTORS = [0xfd000, 0xfd00b] as const;
 const VECTOR_LANES = [0xfd054, 0xfd05d] as const;
 const WAITS = [0xfe000, 0xfe002] as const;
 const ATOMICS = [0xfe010, 0xfe04e] as const;
+// Instructions that name a table, behind a type or a segment where there is one.
+const TABLE_GET = 0x25;
+const TABLE_SET = 0x26;
+const CALL_INDIRECT = 0x11;
+const RETURN_CALL_INDIRECT = 0x13;
+const TABLE_INIT = 0xfc00c;
+const TABLE_COPY = 0xfc00e;
+const TABLE_GROW_TO_FILL = [0xfc00f, 0xfc011] as const;
 const MEMORY_SIZE = 0x3f;
 const MEMORY_GROW = 0x40;
 const MEMORY_INIT = 0xfc008;
@@ -37,9 +45,13 @@ const FUNCTION = 1;
 const GLOBAL = 2;
 const MEMORY = 3;
 const MEMARG = 4;
+const TABLE = 5;
+const TYPE_AND_TABLE = 6;
 const REFERENCES = new Uint8Array(0x100);
 for (const opcode of [CALL, RETURN_CALL, REF_FUNC]) REFERENCES[opcode] = FUNCTION;
 for (const opcode of [GLOBAL_GET, GLOBAL_SET]) REFERENCES[opcode] = GLOBAL;
+for (const opcode of [TABLE_GET, TABLE_SET]) REFERENCES[opcode] = TABLE;
+for (const opcode of [CALL_INDIRECT, RETURN_CALL_INDIRECT]) REFERENCES[opcode] = TYPE_AND_TABLE;
 for (const opcode of [MEMORY_SIZE, MEMORY_GROW]) REFERENCES[opcode] = MEMORY;
 REFERENCES.fill(MEMARG, LOADS_AND_STORES[0], LOADS_AND_STORES[1] + 1);
 
@@ -73,6 +85,8 @@ export class OwnReferences {
     else if (kind === GLOBAL) this.#expect(this.#number(start + 1), this.#counts.global, start);
     else if (kind === MEMORY) this.#expect(this.#number(start + 1), this.#counts.memory, start);
     else if (kind === MEMARG) this.#checkMemarg(start + 1);
+    else if (kind === TABLE) this.#expect(this.#number(start + 1), this.#counts.table, start);
+    else if (kind === TYPE_AND_TABLE) this.#expectSecond(start + 1, this.#counts.table, start);
     else if (opcode >= 0x100) this.#checkPrefixed(opcode, start);
   };
 
@@ -114,6 +128,7 @@ export class OwnReferences {
 
   #checkElements(reader: BinaryReader): void {
     walkElements(reader, {
+      table: (index, offset) => this.#expect(index, this.#counts.table, offset),
       instruction: this.check,
       function: (index, offset) => this.#expect(index, this.#counts.function, offset),
     });
@@ -142,10 +157,15 @@ export class OwnReferences {
     } else if (opcode === MEMORY_FILL) {
       this.#expect(this.#number(operands), this.#counts.memory, start);
     } else if (opcode === MEMORY_INIT) {
-      this.#expect(this.#number(this.#after(operands)), this.#counts.memory, start);
+      this.#expectSecond(operands, this.#counts.memory, start);
     } else if (opcode === MEMORY_COPY) {
       this.#expect(this.#number(operands), this.#counts.memory, start);
-      this.#expect(this.#number(this.#after(operands)), this.#counts.memory, start);
+      this.#expectSecond(operands, this.#counts.memory, start);
+    } else if (isIn(opcode, TABLE_GROW_TO_FILL) || opcode === TABLE_COPY) {
+      this.#expect(this.#number(operands), this.#counts.table, start);
+      if (opcode === TABLE_COPY) this.#expectSecond(operands, this.#counts.table, start);
+    } else if (opcode === TABLE_INIT) {
+      this.#expectSecond(operands, this.#counts.table, start);
     }
   }
 
@@ -158,6 +178,11 @@ export class OwnReferences {
   #expectNext(reader: BinaryReader, count: number): void {
     const start = reader.offset;
     this.#expect(reader.u32(), count, start);
+  }
+
+  /** Of two numbers one behind the other. */
+  #expectSecond(operands: number, count: number, offset: number): void {
+    this.#expect(this.#number(this.#after(operands)), count, offset);
   }
 
   #expect(index: number, count: number, offset: number): void {

@@ -30,7 +30,7 @@ function started(plan: ModulePlan, budget: MemoryBudget, reclaim?: () => void, m
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(watched), imports);
   const account = MemoryAccount.create(budget);
   account.charge(PAGE);
-  const guard = new MemoryGuard(account, reclaim);
+  const guard = new MemoryGuard(account, true, reclaim);
   guard.attach(exports, memory);
   return { exports, account, guard, grow: exports.grow as (pages: number) => number };
 }
@@ -107,29 +107,48 @@ describe("a program that asks before it grows", () => {
 });
 
 describe("a hostile module", () => {
-  /** Its code calls the functions and the table that are added to it: 1 is the first that is added, table 0 the one that asks. */
-  const hostile = (body: number[]): ModulePlan => ({
-    ...GROWS,
-    types: [...GROWS.types!, { params: ["i32"], results: ["i32"] }, { params: ["i64"], results: ["i32"] }],
-    functions: [
-      { type: 0, body: GROW },
-      { type: 0, body },
-    ],
-    exports: [...GROWS.exports!, { name: "cheat", kind: "function", index: 1 }],
+  /** What is added to it: function 2 is the first, table 0 the one that asks, global 0 the one that tells. */
+  const added: readonly { name: string; body: readonly number[] }[] = [
+    { name: "calls the function that asks", body: [0x42, 0x7f, 0x41, 0, 0x11, 2, 0] },
+    { name: "calls the function that grows", body: [0x41, 1, 0x10, 2] },
+    { name: "puts its own function in the place of the one that is asked", body: [0x41, 0, 0xd2, 0, 0x26, 0, 0x41, 0] },
+    { name: "empties the table of the one that is asked", body: [0x41, 0, 0xd0, 0x70, 0x41, 1, 0xfc, 0x11, 0, 0x41, 0] },
+    { name: "looks at what grew", body: [0x23, 0] },
+  ]; // biome-ignore format: a line for each
+
+  test.each(added)("that $name is what it was: none", ({ body }) => {
+    const bytes = buildModule({
+      ...GROWS,
+      types: [...GROWS.types!, { params: ["i64"], results: ["i32"] }],
+      functions: [
+        { type: 0, body: GROW },
+        { type: 0, body },
+      ],
+      exports: [...GROWS.exports!, { name: "cheat", kind: "function", index: 1 }],
+    });
+    expect(WebAssembly.validate(bytes)).toBe(false);
+    expect(watchMemory(bytes, inspectModule(bytes).memories, true)).toBe(bytes);
   });
 
-  test.each([
-    { name: "gives back what it has", pages: [0x42, 0x7f] },
-    { name: "gives back more than it has", pages: [0x42, 0x80, 0x7f] },
-    { name: "asks for nothing", pages: [0x42, 0] },
-  ])("that $name is charged what it has all the same", ({ pages }) => {
+  test("that says what ours do, without being watched, is charged all the same", () => {
     const budget = MemoryBudget.create(10 * PAGE);
-    const other = started(GROWS, budget);
-    const { grow, exports } = started(hostile([...pages, 0x41, 0, 0x11, 3, 0]), budget);
-    expect(grow(5)).toBe(1);
-    (exports.cheat as (n: number) => number)(0);
+    const bytes = buildModule({
+      ...GROWS,
+      tables: [{ minimum: 0 }],
+      exports: [
+        ...GROWS.exports!,
+        { name: "wpod:memory_ask", kind: "table", index: 0 },
+        { name: "wpod:start", kind: "function", index: 0 },
+      ],
+    });
+    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {});
+    const guard = new MemoryGuard(MemoryAccount.create(budget), false);
+    guard.attach(exports, undefined);
+    (exports.grow as (pages: number) => number)(6);
+    guard.grown();
     expect(budget.usedBytes).toBe(7 * PAGE);
-    expect([other.grow(4), other.grow(3)]).toEqual([-1, 1]);
+    (exports.grow as (pages: number) => number)(6);
+    expect(() => guard.grown()).toThrow();
   });
 });
 
@@ -150,7 +169,7 @@ test("a shared memory is charged once, whichever thread grows it", () => {
   account.charge(PAGE);
   const grows = [0, 1].map(() => {
     const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-    new MemoryGuard(new MemoryAccount(account.spec)).attach(exports, memory);
+    new MemoryGuard(new MemoryAccount(account.spec), true).attach(exports, memory);
     return exports.grow as (pages: number) => number;
   });
   expect([grows[0]!(2), grows[1]!(2), grows[0]!(2), grows[1]!(1)]).toEqual([1, 3, -1, 5]);
