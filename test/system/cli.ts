@@ -62,7 +62,7 @@ export class Cli {
   start(args: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess {
     return spawn(process.execPath, [WPOD, ...args], {
       cwd: this.directory,
-      env: { ...process.env, ...env, WPOD_ROOT: this.root },
+      env: { ...process.env, WPOD_ROOT: this.root, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
   }

@@ -5,7 +5,7 @@ import { atLeast, type CommandSpec } from "../command.ts";
 import { exitStatus } from "../exit.ts";
 import { LIMIT_FLAGS } from "../flags/limit-flags.ts";
 import { report } from "../report.ts";
-import { parseLimits } from "../run/limits.ts";
+import { limitWarnings, parseLimits } from "../run/limits.ts";
 
 const NUMA = "programs run where the host puts them";
 
@@ -31,6 +31,7 @@ One that runs has the new limits at once, another when it is started. What isn't
         hint: "a limit looks like --memory 64m or --cpus 0.5; see 'wpod update --help'",
       });
     }
+    for (const warning of await limitWarnings(flags)) context.output.error(`Warning: ${warning}\n`);
     const { containers } = context.engine();
     let status = 0;
     for (const reference of flags.operands) {

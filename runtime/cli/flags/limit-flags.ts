@@ -65,4 +65,12 @@ export const LIMIT_FLAGS: readonly Flag[] = [
     value: "option",
     help: "Limit what its writable layer holds: size=1g, inodes=10000",
   },
+  {
+    long: "memory-reservation",
+    kind: "text",
+    value: "size",
+    help: "Start only when so much is free of what all may have: see the configuration file",
+  },
+  { long: "memory-swap", kind: "text", value: "size", help: "Accepted: there is no swap" },
+  { long: "memory-swappiness", kind: "integer", value: "percent", help: "Accepted: there is no swap" },
 ];

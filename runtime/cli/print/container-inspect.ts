@@ -4,6 +4,7 @@ import { CIDFILE_ANNOTATION } from "../run/cidfile.ts";
 import { rfc3339 } from "./go-time.ts";
 
 const MS_PER_SECOND = 1000;
+const US_PER_MS = 1000;
 
 /** @see https://docs.docker.com/reference/api/engine/version/v1.51/#tag/Container/operation/ContainerInspect */
 export function inspectContainer(container: ContainerInfo): object {
@@ -61,10 +62,15 @@ export function inspectContainer(container: ContainerInfo): object {
       BlkioDeviceWriteBps: throttles(limits.writeBps),
       BlkioDeviceWriteIOps: throttles(limits.writeIops),
       Binds: container.mounts.filter(({ type }) => type !== "tmpfs").map(bindText),
+      // As docker: of both ways to say it, the one that was used.
+      CpuPeriod: (limits.cpuPeriodMs ?? 0) * US_PER_MS,
+      CpuQuota: Math.round((limits.cpuPeriodMs ?? 0) * US_PER_MS * (limits.cpus ?? 0)),
+      CpuShares: limits.cpuShares ?? 0,
       ContainerIDFile: annotations[CIDFILE_ANNOTATION] ?? "",
       LogConfig: { Type: "k8s-file", Config: logOptions(limits) },
       Memory: limits.memoryBytesMax ?? 0,
-      NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
+      MemoryReservation: limits.memoryReservationBytes ?? 0,
+      NanoCpus: limits.cpuPeriodMs === undefined ? Math.round((limits.cpus ?? 0) * 1e9) : 0,
       NetworkMode: container.network,
       PidsLimit: limits.threadsMax ?? null,
       PortBindings: {},

@@ -83,9 +83,11 @@ export function statsRow(
   return struct("*formatter.StatsContext", {
     BlockIO: `${decimalSize(io.readBytes)} / ${decimalSize(io.writeBytes)}`,
     CPUPerc: share(cpu.usageUs, since?.usageUs),
-    ...names,
+    Container: name,
+    ID: names.ID,
     MemPerc: percent(memory.usedBytes, limitBytes),
     MemUsage: `${binarySize(memory.usedBytes)} / ${binarySize(limitBytes)}`,
+    Name: name,
     // A container has no network yet.
     NetIO: "0B / 0B",
     PIDs: `${pids.current}`,

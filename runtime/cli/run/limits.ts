@@ -1,11 +1,8 @@
 /** What a container may use, from the flags that `run` and `update` share. */
 import { WpodError } from "../../core/error.ts";
-import { parseSize } from "../../core/format/size.ts";
 import type { Limits } from "../../engine/types.ts";
 import type { ParsedFlags } from "../flags/parsed-flags.ts";
 
-/** A page of WebAssembly memory: less than that is none. */
-const MEMORY_BYTES_MIN = 65_536;
 /** Most runs have none of them. */
 const RARE_FLAGS = [
   "device-read-bps",
@@ -14,13 +11,16 @@ const RARE_FLAGS = [
   "device-write-iops",
   "storage-opt",
 ];
+const MEMORY_FLAGS = ["memory", "memory-reservation", "memory-swap", "memory-swappiness"];
 const CPU_FLAGS = ["cpus", "cpu-quota", "cpu-period", "cpu-shares"];
 
 /** @throws WpodError USAGE */
 export async function parseLimits(flags: ParsedFlags): Promise<Limits> {
   const limits: Limits = {};
-  const memory = flags.text("memory");
-  if (memory !== undefined) Object.assign(limits, memoryLimit(memory));
+  if (MEMORY_FLAGS.some((flag) => flags.has(flag))) {
+    const { parseMemory } = await import("./memory-limits.ts");
+    Object.assign(limits, parseMemory(flags));
+  }
   const pidsLimit = flags.text("pids-limit");
   if (pidsLimit !== undefined) Object.assign(limits, threadLimit(pidsLimit));
   if (CPU_FLAGS.some((flag) => flags.has(flag))) {
@@ -36,27 +36,20 @@ export async function parseLimits(flags: ParsedFlags): Promise<Limits> {
 
 /** What of them works otherwise than asked, in sentences. */
 export async function limitWarnings(flags: ParsedFlags): Promise<string[]> {
-  if (!hasRareLimits(flags)) return [];
-  const { rateWarnings } = await import("./io-limits.ts");
-  return rateWarnings(flags);
+  const warnings: string[] = [];
+  if (MEMORY_FLAGS.some((flag) => flags.has(flag))) {
+    const { memoryWarnings } = await import("./memory-limits.ts");
+    warnings.push(...memoryWarnings(flags));
+  }
+  if (hasRareLimits(flags)) {
+    const { rateWarnings } = await import("./io-limits.ts");
+    warnings.push(...rateWarnings(flags));
+  }
+  return warnings;
 }
 
 function hasRareLimits(flags: ParsedFlags): boolean {
   return RARE_FLAGS.some((flag) => flags.has(flag));
-}
-
-function memoryLimit(text: string): { memoryBytesMax?: number } {
-  const memoryBytesMax = parseSize(text);
-  // As in docker, 0 is no limit.
-  if (memoryBytesMax === 0) return {};
-  if (memoryBytesMax < MEMORY_BYTES_MIN) {
-    throw new WpodError(
-      "USAGE",
-      `the memory limit of ${memoryBytesMax} bytes is less than a page of WebAssembly memory, ${MEMORY_BYTES_MIN} bytes`,
-      { hint: "a limit looks like --memory 64m" },
-    );
-  }
-  return { memoryBytesMax };
 }
 
 /** As in docker: 0 and -1 are no limit, here as many as a kernel has room for. */
