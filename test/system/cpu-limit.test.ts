@@ -1,5 +1,5 @@
 /** CPU time of programs that compute all the time, by the built command line. */
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { engineForTest } from "../fixtures/engine-for-test.ts";
 import { guest } from "../fixtures/guests.ts";
-import { Cli } from "./cli.ts";
+import { Cli, WPOD } from "./cli.ts";
 
 const cli = new Cli();
 beforeAll(async () => {
@@ -67,6 +67,22 @@ test("who has to wait is told of, and is ended at once wherever it waits", async
     await expect(container.stats()).rejects.toMatchObject({ code: "CONTAINER_STATE" });
   }
 });
+
+test("a program that waits for its input, with a debt, still gets it", async () => {
+  const args = ["run", "--rm", "-i", "--cpus", "0.01", await guest("cat")];
+  for (let round = 0; round < 4; round++) {
+    const child = spawn(process.execPath, [WPOD, ...args], { env: { ...process.env, WPOD_ROOT: cli.root } });
+    child.stdin.write("ready");
+    await once(child.stdout, "data");
+    // Its start has cost it more than it has: it is to wait while it waits already.
+    await setTimeout(150);
+    child.stdin.end();
+    const signal = AbortSignal.timeout(20_000);
+    const ended = once(child, "exit", { signal });
+    signal.onabort = () => child.kill("SIGKILL");
+    expect(await ended).toEqual([0, null]);
+  }
+}, 90_000);
 
 test("what one user may use is divided by shares, between processes too", { timeout: 60_000 }, async () => {
   const config = join(cli.directory, "config.yaml");

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { Engine } from "../../runtime/engine/index.ts";
 import { guest } from "../fixtures/guests.ts";
 import { Cli, WPOD } from "./cli.ts";
@@ -20,10 +20,14 @@ beforeAll(async () => {
   cli = new Cli();
   [cat, exit, limitFiles] = await Promise.all([guest("cat"), guest("exit"), guest("limitfiles")]);
 }, 120_000);
-afterAll(() => {
-  for (const child of children) child.kill("SIGKILL");
-  cli.dispose();
+afterEach(async () => {
+  // What one test leaves behind reserves nothing in the next.
+  for (const child of children.splice(0)) {
+    if (child.exitCode === null && child.signalCode === null && child.kill("SIGKILL"))
+      await once(child, "exit");
+  }
 });
+afterAll(() => cli.dispose());
 
 function configure(name: string, text: string): string {
   const path = join(cli.directory, `${name}.yaml`);
@@ -43,18 +47,21 @@ function start(config: string, args: readonly string[]) {
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
   });
-  const said = async (pattern: RegExp) => {
+  const told = async (pattern: RegExp) => {
     while (!pattern.test(stderr)) await once(child.stderr, "data");
     return stderr;
   };
-  return { child, ended, said };
+  const failed = ended.then(([status]) => Promise.reject(new Error(`it ended with ${status}: ${stderr}`)));
+  failed.catch(() => {});
+  const said = (pattern: RegExp) => Promise.race([told(pattern), failed]);
+  return { child, ended, failed, said };
 }
 
 /** One that runs until its standard input ends; it runs when this answers. */
 async function running(config: string, args: readonly string[]) {
   const started = start(config, [...args, cat]);
   started.child.stdin.write("ready");
-  await once(started.child.stdout, "data");
+  await Promise.race([once(started.child.stdout, "data"), started.failed]);
   return started;
 }
 
