@@ -221,7 +221,7 @@ function walk(
 const Pass = { never: 0, alone: 1, withNumber: 2, withMemarg: 3 } as const;
 
 /** For the table that was asked for last: it is the same for all functions of a module. */
-let lastWanted = ALL;
+let lastWanted: Uint8Array = ALL;
 let lastPassing: Uint8Array = new Uint8Array(0x100);
 
 function passingOf(wanted: Uint8Array): Uint8Array {
