@@ -11,7 +11,7 @@ import { capMemory } from "../core/wasm/memory-cap.ts";
 import { type MemoryType, minimumBytes } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { inspectModule, type ModuleImport, type ModuleInspection } from "../core/wasm/module-inspection.ts";
-import { addReentry } from "../core/wasm/reentry.ts";
+import { planReentry } from "../core/wasm/reentry.ts";
 import { chooseReentry } from "../core/wasm/reentry-choice.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 
@@ -92,7 +92,7 @@ export class Modules {
   #addReentry(bytes: Uint8Array, inspection: ModuleInspection): Uint8Array {
     const choice = chooseReentry(inspection);
     if (choice === undefined) return bytes;
-    return this.#rewritten?.get(bytes, "reentry", () => addReentry(bytes, choice)) ?? bytes;
+    return this.#rewritten?.get(bytes, "reentry", () => planReentry(bytes, choice)) ?? bytes;
   }
 
   #keep(key: string, compiled: Compiled): void {

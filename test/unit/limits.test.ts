@@ -11,10 +11,7 @@ import * as terminal from "../../runtime/core/terminal/limits.ts";
 import { LOCKS_MAX } from "../../runtime/core/vfs/lock-table.ts";
 import * as choice from "../../runtime/core/wasm/reentry-choice.ts";
 import * as engine from "../../runtime/engine/limits.ts";
-import {
-  REWRITTEN_FILES_MAX,
-  REWRITTEN_MODULE_BYTES_MAX,
-} from "../../runtime/node/store/rewritten-modules.ts";
+import { REWRITTEN_FILE_BYTES_MAX, REWRITTEN_FILES_MAX } from "../../runtime/node/store/rewritten-modules.ts";
 
 test.each([
   { of: "the engine", limits: engine },
@@ -29,7 +26,7 @@ test.each([
       SMALL_CODE_BYTES_MAX: choice.SMALL_CODE_BYTES_MAX,
       LARGE_FUNCTION_BYTES_MIN: choice.LARGE_FUNCTION_BYTES_MIN,
       LARGE_FUNCTIONS_BYTES_MAX: choice.LARGE_FUNCTIONS_BYTES_MAX,
-      REWRITTEN_MODULE_BYTES_MAX,
+      REWRITTEN_FILE_BYTES_MAX,
       REWRITTEN_FILES_MAX,
     },
   },
