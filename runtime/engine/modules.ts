@@ -4,7 +4,7 @@ import { explainCompileError, explainProgram, type ProgramSource } from "../core
 import { inspect } from "../core/wasm/inspect.ts";
 import { minimumBytes } from "../core/wasm/memory-type.ts";
 import type { ModuleImport, ModuleInspection } from "../core/wasm/module-inspection.ts";
-import { addReentry } from "../core/wasm/reentry.ts";
+import { planReentry } from "../core/wasm/reentry.ts";
 import { chooseReentry } from "../core/wasm/reentry-choice.ts";
 import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
 import { type Placement, type PreparedModule, prepareModule } from "./prepare-module.ts";
@@ -72,7 +72,7 @@ export class Modules {
   #addReentry(bytes: Uint8Array, inspection: ModuleInspection): Uint8Array {
     const choice = chooseReentry(inspection);
     if (choice === undefined) return bytes;
-    return this.#rewritten?.get(bytes, "reentry", () => addReentry(bytes, choice)) ?? bytes;
+    return this.#rewritten?.get(bytes, "reentry", () => planReentry(bytes, choice)) ?? bytes;
   }
 
   #keep(key: string, compiled: Compiled): void {

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import type { Patch } from "../../runtime/core/wasm/patch.ts";
 import { VERSION } from "../../runtime/engine/version.ts";
 import { RewrittenModules } from "../../runtime/node/store/rewritten-modules.ts";
 import { sampleDirectory } from "../../samples/sample.ts";
@@ -22,7 +23,8 @@ beforeEach(() => rmSync(folder, { recursive: true, force: true }));
 /** From now on the store says that `hello` is to be run as another program. */
 async function plant(root: string): Promise<void> {
   const other = readFileSync(await guest("env"));
-  new RewrittenModules(join(root, "rewritten"), VERSION).get(readFileSync(hello), "reentry", () => other);
+  const patch: Patch = { reads: [], pieces: [other] };
+  new RewrittenModules(join(root, "rewritten"), VERSION).get(readFileSync(hello), "reentry", () => patch);
 }
 
 test("the second start runs what the first one left", { timeout: 60_000 }, async () => {

@@ -18,10 +18,7 @@ import { ARRAY_BYTES_MAX } from "../../runtime/core/wasm/interruptible.ts";
 import * as choice from "../../runtime/core/wasm/reentry-choice.ts";
 import * as engine from "../../runtime/engine/limits.ts";
 import * as config from "../../runtime/node/config/limits.ts";
-import {
-  REWRITTEN_FILES_MAX,
-  REWRITTEN_MODULE_BYTES_MAX,
-} from "../../runtime/node/store/rewritten-modules.ts";
+import { REWRITTEN_FILE_BYTES_MAX, REWRITTEN_FILES_MAX } from "../../runtime/node/store/rewritten-modules.ts";
 
 test.each([
   { of: "the engine", limits: engine },
@@ -38,7 +35,7 @@ test.each([
       SMALL_CODE_BYTES_MAX: choice.SMALL_CODE_BYTES_MAX,
       LARGE_FUNCTION_BYTES_MIN: choice.LARGE_FUNCTION_BYTES_MIN,
       LARGE_FUNCTIONS_BYTES_MAX: choice.LARGE_FUNCTIONS_BYTES_MAX,
-      REWRITTEN_MODULE_BYTES_MAX,
+      REWRITTEN_FILE_BYTES_MAX,
       REWRITTEN_FILES_MAX,
     },
   },

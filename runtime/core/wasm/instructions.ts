@@ -30,6 +30,8 @@ const CAST_BRANCH = 14; // flags, label, two heap types
 const UNKNOWN = 255;
 
 const END = 0x0b;
+/** From here on, an opcode has a second part. */
+const FIRST_PREFIX = 0xfb;
 const NO_OPCODE = -1;
 
 /** Whether a visitor wants an instruction. `withMemory` is for loads and stores: only those that name another memory than 0. */
@@ -176,12 +178,27 @@ function walk(
   wanted: Uint8Array,
   last: number,
 ): number {
+  const passing = passingOf(wanted);
   let at = start;
   while (at < end) {
+    // Nine of ten instructions are nobody's business, and are as short as they can be.
+    const pass = passing[bytes[at]!]!;
+    if (pass === Pass.alone) {
+      at++;
+      continue;
+    }
+    if (pass === Pass.withNumber && bytes[at + 1]! < 0x80) {
+      at += 2;
+      continue;
+    }
+    if (pass === Pass.withMemarg && bytes[at + 1]! < MEMARG_HAS_MEMORY && bytes[at + 2]! < 0x80) {
+      at += 3;
+      continue;
+    }
     const instructionStart = at;
     let opcode = bytes[at++]!;
     let kind = PLAIN[opcode]!;
-    if (opcode >= 0xfb) {
+    if (opcode >= FIRST_PREFIX) {
       const prefixed = PREFIXED.get(opcode);
       const after = skipNumber(bytes, at, end);
       const sub = smallNumber(bytes, at, after);
@@ -189,7 +206,6 @@ function walk(
       opcode = opcode * 0x1000 + sub;
       at = after;
     }
-    // Nine of ten instructions have nothing behind the opcode, or one small number.
     if (kind === INDEX && bytes[at]! < 0x80) at++;
     else if (kind !== NONE) at = skipImmediate(bytes, at, end, kind, opcode);
     const want = wanted[bytes[instructionStart]!]!;
@@ -199,6 +215,27 @@ function walk(
     if (opcode === last) break;
   }
   return at;
+}
+
+/** How an instruction that isn't wanted can be passed by: it has nothing behind its opcode, or small numbers. */
+const Pass = { never: 0, alone: 1, withNumber: 2, withMemarg: 3 } as const;
+
+/** For the table that was asked for last: it is the same for all functions of a module. */
+let lastWanted: Uint8Array = ALL;
+let lastPassing: Uint8Array = new Uint8Array(0x100);
+
+function passingOf(wanted: Uint8Array): Uint8Array {
+  if (wanted === lastWanted) return lastPassing;
+  lastPassing = wanted.map((want, first) => {
+    const kind = PLAIN[first]!;
+    // Those that name a memory don't pass in any case.
+    if (kind === MEMARG) return want === Wanted.always ? Pass.never : Pass.withMemarg;
+    if (want !== Wanted.never || first >= FIRST_PREFIX) return Pass.never;
+    if (kind === NONE) return Pass.alone;
+    return kind === INDEX ? Pass.withNumber : Pass.never;
+  });
+  lastWanted = wanted;
+  return lastPassing;
 }
 
 function skipImmediate(bytes: Uint8Array, at: number, end: number, kind: number, opcode: number): number {

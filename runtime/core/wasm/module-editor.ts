@@ -249,6 +249,14 @@ export class ModuleEditor {
 
   /** @throws MalformedError */
   finish(): Uint8Array {
+    return concatenate(this.finishInPieces());
+  }
+
+  /**
+   * Unchanged parts are views of the module.
+   * @throws MalformedError
+   */
+  finishInPieces(): Uint8Array[] {
     const added = new Map<number, readonly ArrayLike<number>[]>([
       [SectionId.type, this.#types],
       [SectionId.function, this.#functions.map(({ type }) => unsigned(type))],
@@ -284,7 +292,7 @@ export class ModuleEditor {
       }
     }
     for (const id of SECTION_ORDER) if (!finished.has(id)) finish(id);
-    return concatenate(pieces);
+    return pieces;
   }
 
   #extended(id: number, elements: readonly ArrayLike<number>[]): Uint8Array[] {

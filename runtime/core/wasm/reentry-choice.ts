@@ -9,8 +9,8 @@ export const SMALL_CODE_BYTES_MAX = 512 * 1024;
 export const LARGE_FUNCTION_BYTES_MIN = 8 * 1024;
 /** so many bytes of them at most, the largest first. */
 export const LARGE_FUNCTIONS_BYTES_MAX = 256 * 1024;
-/** Of a large function, which takes long to compile, only a call that runs for some milliseconds is to be entered again. */
-const LARGE_FUNCTION_MASK = 16_383;
+/** Of a large function, which takes as long to compile as a start, only a call that runs for longer than that is entered again. */
+const LARGE_FUNCTION_MASK = 2 ** 20 - 1;
 
 /** @returns undefined: none */
 export function chooseReentry({

@@ -10,6 +10,7 @@
 import { assert } from "../error.ts";
 import { ByteWriter } from "./bytes.ts";
 import { ModuleEditor, ValueType } from "./module-editor.ts";
+import { applyPatch, type Patch, patchOf, type Range } from "./patch.ts";
 import { BinaryReader, COUNT_MAX, FUNCTION_BYTES_MAX, MalformedError, unsigned } from "./reader.ts";
 import { type WrittenBody, writeFirstBody, writeSecondBody } from "./reentry-bodies.ts";
 import { planLoops, REFERENCE_TYPES } from "./reentry-loops.ts";
@@ -38,6 +39,12 @@ const UNLIKELY = [1, 0];
  * @returns the same bytes where there is nothing to do, or something that can't be
  */
 export function addReentry(module: Uint8Array, options: Partial<ReentryOptions> = {}): Uint8Array {
+  const patch = planReentry(module, options);
+  return patch === undefined ? module : applyPatch(module, patch);
+}
+
+/** @returns undefined where there is nothing to do, or something that can't be */
+export function planReentry(module: Uint8Array, options: Partial<ReentryOptions> = {}): Patch | undefined {
   const { mask = MASK, functionBytesMin = 0, rewrittenBytesMax = Number.POSITIVE_INFINITY } = options;
   assert(
     mask >= 1 && mask <= MASK_MAX && Number.isInteger(Math.log2(mask + 1)),
@@ -47,7 +54,7 @@ export function addReentry(module: Uint8Array, options: Partial<ReentryOptions> 
     return new Reentry(module, { mask, functionBytesMin, rewrittenBytesMax }).apply();
   } catch (error) {
     if (!(error instanceof MalformedError)) throw error;
-    return module;
+    return undefined;
   }
 }
 
@@ -74,7 +81,7 @@ class Reentry {
     this.#options = options;
   }
 
-  apply(): Uint8Array {
+  apply(): Patch | undefined {
     const { counts, code } = this.#editor;
     const firstFunction = counts.function - code.count;
     const { reader } = code;
@@ -95,11 +102,13 @@ class Reentry {
       const written = this.#rewrite(index, new BinaryReader(reader.bytes, end - sizeBytes, end), clone);
       if (written !== undefined) rewritten.push({ index, start, end, clone, ...written });
     }
-    if (rewritten.length === 0) return this.#module;
+    if (rewritten.length === 0) return undefined;
 
     this.#editor.replaceCode(this.#pieces(rewritten, codeStart, reader.end));
     this.#editor.addCustomSection(BRANCH_HINTS, [hints(rewritten)]);
-    return this.#editor.finish();
+    // Types of functions and blocks stand in front of the code; nothing else matters to a body but itself.
+    const reads: Range[] = [[0, codeStart], ...rewritten.map(({ start, end }) => [start, end] as const)];
+    return patchOf(this.#module, reads, this.#editor.finishInPieces());
   }
 
   /** @returns undefined for a function that stays as it is */

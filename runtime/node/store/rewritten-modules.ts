@@ -1,25 +1,29 @@
 /**
- * Modules that were rewritten at an earlier start, in a folder of the store's: so that the next one needn't do it again.
+ * How modules were rewritten at an earlier start, in a folder of the store's: so that the next one needn't find it out again.
  *
- * A file holds a module as it was, and what became of it. It is taken for another start only where that module is the same to the
- * byte: so nothing depends on what a name or a checksum may have in common. Whatever is wrong with a file, it is as if it weren't there.
+ * A file holds a patch, and the bytes of the module that it depends on. It is taken for a module only where that has the same bytes there:
+ * so nothing depends on what a name or a checksum may have in common. Whatever is wrong with a file, it is as if it weren't there.
  *
- * | offset | what |
+ * | what | how |
  * |---|---|
- * | 0 | a line of text, and spaces: version of wpod, what was done, both sizes, checksum of what became of it |
- * | 256 | the module |
- * | at the next multiple of 8 | what became of it; nothing where that is the same |
+ * | a line of text, and spaces up to 256 bytes | version of wpod, what was done, the module's size, how many numbers and bytes follow, their checksum |
+ * | numbers of 32 bits | how many ranges are read; start and end of each; for each piece start and end in the module, or 2^32 - 1 and its size |
+ * | bytes | those that are read, then those that are new, one behind the other |
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { applyPatch, isNew, type Patch, type Range } from "../../core/wasm/patch.ts";
 import { temporaryName } from "./staging.ts";
 
-/** A larger one is rewritten each time: next to compiling it, that takes little. */
-export const REWRITTEN_MODULE_BYTES_MAX = 1024 * 1024;
+/** A larger one is found out each time. */
+export const REWRITTEN_FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** Files in the folder; the oldest goes first. */
 export const REWRITTEN_FILES_MAX = 64;
 
 const HEADER_BYTES = 256;
+const NEW = 0xffff_ffff;
+/** Of a module, for its file's name. */
+const NAMED_BYTES = 64 * 1024;
 
 export class RewrittenModules {
   readonly #folder: string;
@@ -32,42 +36,68 @@ export class RewrittenModules {
   }
 
   /**
-   * @param how names what `rewrite` does: the same name, the same bytes
-   * @param rewrite may answer the module itself
+   * @param how names what `plan` does: the same name, the same patch
+   * @param plan undefined: the module stays as it is
    */
-  get(module: Uint8Array, how: string, rewrite: () => Uint8Array): Uint8Array {
-    if (module.length > REWRITTEN_MODULE_BYTES_MAX) return rewrite();
-    const path = join(this.#folder, `${checksum(module)}-${module.length}-${how}`);
-    const known = this.#read(path, module, how);
-    if (known !== undefined) return known;
-    const rewritten = rewrite();
-    this.#write(path, module, how, rewritten);
-    return rewritten;
+  get(module: Uint8Array, how: string, plan: () => Patch | undefined): Uint8Array {
+    const start = module.subarray(0, NAMED_BYTES);
+    const path = join(this.#folder, `${checksum(start)}-${module.length}-${how}`);
+    let patch = this.#read(path, module, how);
+    if (patch === undefined) {
+      // Of one that stays as it is, everything was looked at.
+      patch = plan() ?? { reads: [[0, module.length]], pieces: [[0, module.length]] };
+      this.#write(path, module, how, patch);
+    }
+    const [first] = patch.pieces;
+    const isWhole = patch.pieces.length === 1 && !isNew(first!) && first![1] - first![0] === module.length;
+    return isWhole ? module : applyPatch(module, patch);
   }
 
-  #read(path: string, module: Uint8Array, how: string): Uint8Array | undefined {
+  #read(path: string, module: Uint8Array, how: string): Patch | undefined {
     let file: Buffer;
     try {
       file = readFileSync(path);
     } catch {
       return undefined;
     }
-    const start = rewrittenOffset(module);
-    const rewritten = file.subarray(start);
-    if (file.toString("latin1", 0, HEADER_BYTES) !== this.#header(module, how, rewritten)) return undefined;
-    if (Buffer.compare(file.subarray(HEADER_BYTES, HEADER_BYTES + module.length), module) !== 0)
+    const content = file.subarray(HEADER_BYTES);
+    const numberCount = Number(file.toString("latin1", 0, HEADER_BYTES).split(" ")[4]);
+    if (file.toString("latin1", 0, HEADER_BYTES) !== this.#header(module, how, numberCount, content))
       return undefined;
-    return rewritten.length === 0 ? module : rewritten;
+    const numbers = new Uint32Array(content.buffer, content.byteOffset, numberCount);
+    const reads: Range[] = [];
+    let at = 4 * numberCount;
+    let next = 1;
+    for (let left = numbers[0]!; left > 0; left--, next += 2) {
+      const [start, end] = [numbers[next]!, numbers[next + 1]!];
+      const stored = content.subarray(at, at + end - start);
+      if (Buffer.compare(stored, module.subarray(start, end)) !== 0) return undefined;
+      reads.push([start, end]);
+      at += end - start;
+    }
+    const pieces: (Range | Uint8Array)[] = [];
+    for (; next < numberCount; next += 2) {
+      const [start, end] = [numbers[next]!, numbers[next + 1]!];
+      if (start !== NEW) pieces.push([start, end]);
+      else {
+        pieces.push(content.subarray(at, at + end));
+        at += end;
+      }
+    }
+    return { reads, pieces };
   }
 
   /** Whoever can't write does without. */
-  #write(path: string, module: Uint8Array, how: string, rewritten: Uint8Array): void {
-    const result = rewritten === module ? new Uint8Array() : rewritten;
-    const start = rewrittenOffset(module);
-    const file = Buffer.alloc(start + result.length);
-    file.write(this.#header(module, how, result), "latin1");
-    file.set(module, HEADER_BYTES);
-    file.set(result, start);
+  #write(path: string, module: Uint8Array, how: string, { reads, pieces }: Patch): void {
+    const numbers = Uint32Array.from([
+      reads.length,
+      ...reads.flat(),
+      ...pieces.flatMap((piece) => (isNew(piece) ? [NEW, piece.length] : piece)),
+    ]);
+    const read = reads.map(([start, end]) => module.subarray(start, end));
+    const content = Buffer.concat([new Uint8Array(numbers.buffer), ...read, ...pieces.filter(isNew)]);
+    if (content.length > REWRITTEN_FILE_BYTES_MAX) return;
+    const header = this.#header(module, how, numbers.length, content);
     try {
       mkdirSync(this.#folder, { mode: 0o700 });
     } catch {
@@ -76,7 +106,10 @@ export class RewrittenModules {
     const temporary = join(this.#folder, temporaryName("tmp"));
     try {
       this.#makeRoom();
-      writeFileSync(temporary, file, { mode: 0o600, flag: "wx" });
+      writeFileSync(temporary, Buffer.concat([Buffer.from(header, "latin1"), content]), {
+        mode: 0o600,
+        flag: "wx",
+      });
       renameSync(temporary, path);
     } catch {
       removeQuietly(temporary);
@@ -94,15 +127,9 @@ export class RewrittenModules {
       rmSync(path, { force: true });
   }
 
-  #header(module: Uint8Array, how: string, rewritten: Uint8Array): string {
-    const fields = [
-      "wpod-rewritten",
-      this.#version,
-      how,
-      module.length,
-      rewritten.length,
-      checksum(rewritten),
-    ];
+  #header(module: Uint8Array, how: string, numberCount: number, content: Uint8Array): string {
+    const sum = checksum(content);
+    const fields = ["wpod-rewritten", this.#version, how, module.length, numberCount, content.length, sum];
     return `${fields.join(" ")}\n`.padEnd(HEADER_BYTES);
   }
 }
@@ -113,10 +140,6 @@ function removeQuietly(path: string): void {
   } catch {
     // Where its folder isn't one, it isn't there either.
   }
-}
-
-function rewrittenOffset(module: Uint8Array): number {
-  return Math.ceil((HEADER_BYTES + module.length) / 8) * 8;
 }
 
 /** Tells damage, not malice. By words of 32 bits: nothing of Node's that could do it is loaded at a start. */

@@ -10,7 +10,7 @@ import { WebAssembly } from "../../../fixtures/web-assembly.ts";
 
 const SMALL = 512 * 1024;
 const BUDGET = 256 * 1024;
-const LARGE = { mask: 16_383, functionBytesMin: 8192, rewrittenBytesMax: BUDGET };
+const LARGE = { mask: 2 ** 20 - 1, functionBytesMin: 8192, rewrittenBytesMax: BUDGET };
 const NOTHING = { params: [], results: [] } as const;
 /** A function of each size: `loop, nop..., end`, its locals and its end. */
 function sized(sizes: readonly number[]): Uint8Array {

@@ -9,7 +9,8 @@ import { watchMemory } from "../../../../runtime/core/wasm/memory-watch.ts";
 import { MeterControl } from "../../../../runtime/core/wasm/meter-control.ts";
 import { addMetering } from "../../../../runtime/core/wasm/metering.ts";
 import { inspectModule } from "../../../../runtime/core/wasm/module-inspection.ts";
-import { addReentry, type ReentryOptions } from "../../../../runtime/core/wasm/reentry.ts";
+import { applyPatch } from "../../../../runtime/core/wasm/patch.ts";
+import { addReentry, planReentry, type ReentryOptions } from "../../../../runtime/core/wasm/reentry.ts";
 import { enterWorkingDirectory } from "../../../../runtime/core/wasm/working-directory.ts";
 import { GUEST_NAMES, guest } from "../../../fixtures/guests.ts";
 import { FAMILIES } from "../../../fixtures/instruction-families.ts";
@@ -432,6 +433,35 @@ describe("foreign bytes", () => {
       ),
       { numRuns: LONG ? 100_000 : 3000 },
     );
+  });
+
+  test("may be different where a patch didn't look: it is for them too", () => {
+    let taken = 0;
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(255), { minLength: 20, maxLength: 100, size: "max" }),
+        fc.nat(),
+        fc.integer({ min: 1, max: 255 }),
+        (choices, pick, bits) => {
+          const bytes = loopProgram(choices, HAS_EXCEPTIONS);
+          const patch = planReentry(bytes, { mask: 1 });
+          if (patch === undefined) return;
+          const places = [...bytes.keys()].filter(
+            (at) => !patch.reads.some(([start, end]) => at >= start && at < end),
+          );
+          if (places.length === 0) return;
+          const changed = bytes.slice();
+          changed[places[pick % places.length]!]! ^= bits;
+          if (!WebAssembly.validate(changed)) return;
+          taken++;
+          const patched = applyPatch(changed, patch);
+          if (!WebAssembly.validate(patched)) expect.fail("V8 doesn't take what we wrote");
+          expect(runBounded(patched)).toEqual(runBounded(changed));
+        },
+      ),
+      { numRuns: LONG ? 50_000 : 2000 },
+    );
+    expect(taken).toBeGreaterThan(20);
   });
 
   /** What is appended may be named by a guest, and is of no use to it: it could as well have brought it along. */

@@ -1,4 +1,5 @@
 import {
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -13,9 +14,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Patch } from "../../../../runtime/core/wasm/patch.ts";
 import {
+  REWRITTEN_FILE_BYTES_MAX,
   REWRITTEN_FILES_MAX,
-  REWRITTEN_MODULE_BYTES_MAX,
   RewrittenModules,
 } from "../../../../runtime/node/store/rewritten-modules.ts";
 
@@ -30,18 +32,33 @@ afterEach(() => rmSync(root, { recursive: true }));
 const MODULE = Uint8Array.from({ length: 101 }, (_, index) => index);
 const RESULT = Uint8Array.from({ length: 207 }, (_, index) => 255 - (index % 251));
 
-/** What is answered, and whether it was made for that. */
-function get(modules: RewrittenModules, module = MODULE, result = RESULT, how = "how"): [number[], boolean] {
+/** It depends on the first 60 bytes and on ten more, and puts something new between two parts of the module. */
+const PATCH: Patch = {
+  reads: [
+    [0, 60],
+    [80, 90],
+  ],
+  pieces: [[0, 40], RESULT, [50, MODULE.length]],
+};
+
+/** What is answered, and whether the patch was made for that. */
+function get(
+  modules: RewrittenModules,
+  module = MODULE,
+  patch: Patch | undefined = PATCH,
+  how = "how",
+): [number[], boolean] {
   let made = false;
   const found = modules.get(module, how, () => {
     made = true;
-    return result;
+    return patch;
   });
   return [[...found], made];
 }
 
 const opened = (version = "1.2.3") => new RewrittenModules(folder, version);
-const expected = [...RESULT];
+const rewritten = (module: Uint8Array) => [...module.subarray(0, 40), ...RESULT, ...module.subarray(50, 101)];
+const expected = rewritten(MODULE);
 const files = () => readdirSync(folder).map((name) => join(folder, name));
 
 describe("a rewritten module", () => {
@@ -53,7 +70,7 @@ describe("a rewritten module", () => {
 
   test("may be the module itself", () => {
     const modules = opened();
-    expect(modules.get(MODULE, "how", () => MODULE)).toBe(MODULE);
+    expect(modules.get(MODULE, "how", () => undefined)).toBe(MODULE);
     expect(modules.get(MODULE, "how", () => expect.fail("it is known"))).toBe(MODULE);
   });
 
@@ -66,25 +83,34 @@ describe("a rewritten module", () => {
     }
   });
 
+  const changedAt = (at: number) => MODULE.map((byte, index) => (index === at ? byte ^ 1 : byte));
   test.each([
     { name: "another version of wpod", modules: () => opened("1.2.4"), module: MODULE, how: "how" },
     { name: "another way to rewrite", modules: () => opened(), module: MODULE, how: "otherwise" },
-    { name: "another module", modules: () => opened(), module: MODULE.map((byte) => byte ^ 1), how: "how" },
-    { name: "a module cut short", modules: () => opened(), module: MODULE.subarray(1), how: "how" },
+    { name: "a longer module", modules: () => opened(), module: Uint8Array.of(...MODULE, 0), how: "how" },
   ])("isn't taken for $name", ({ modules, module, how }) => {
     get(opened());
-    expect(get(modules(), module, RESULT, how)).toEqual([expected, true]);
+    expect(get(modules(), module, PATCH, how)).toEqual([rewritten(module), true]);
   });
 
-  test("isn't taken for another module whose name is the same", () => {
+  test.each([
+    { at: 0, taken: false },
+    { at: 59, taken: false },
+    { at: 60, taken: true },
+    { at: 79, taken: true },
+    { at: 80, taken: false },
+    { at: 89, taken: false },
+    { at: 90, taken: true },
+    { at: 100, taken: true },
+  ])("is taken for a module that differs at byte $at: $taken", ({ at, taken }) => {
+    const module = changedAt(at);
     get(opened());
+    // As if both had one name: it is that of the first bytes, all of them here.
     const [path] = files();
-    const other = MODULE.slice();
-    other[50] = 0;
-    get(opened(), other, Uint8Array.of(1));
-    for (const each of files()) if (each !== path) writeFileSync(each, readFileSync(path!));
-    expect(get(opened(), other, Uint8Array.of(1))).toEqual([[1], true]);
-    expect(get(opened(), other, Uint8Array.of(1))).toEqual([[1], false]);
+    get(opened(), module);
+    for (const each of files()) if (each !== path) copyFileSync(path!, each);
+    expect(get(opened(), module)).toEqual([rewritten(module), !taken]);
+    expect(get(opened(), module)).toEqual([rewritten(module), false]);
   });
 
   test("is never taken from a damaged file", () => {
@@ -102,9 +128,7 @@ describe("a rewritten module", () => {
           writeFileSync(path!, damaged);
           const [found, made] = get(opened());
           expect(found).toEqual(expected);
-          // Between the two modules nothing is read.
-          const padding = at >= 256 + MODULE.length && at < 256 + Math.ceil(MODULE.length / 8) * 8;
-          expect(made).toBe(cut || !padding);
+          expect(made).toBe(true);
           expect(get(opened())).toEqual([expected, false]);
         },
       ),
@@ -112,18 +136,26 @@ describe("a rewritten module", () => {
   });
 
   test("is kept up to a size", () => {
+    // What is in the file beside: five numbers, and 60 bytes that are read.
+    const besideBytes = 4 * 5 + 60;
     for (const [size, kept] of [
-      [REWRITTEN_MODULE_BYTES_MAX, true],
-      [REWRITTEN_MODULE_BYTES_MAX + 1, false],
+      [REWRITTEN_FILE_BYTES_MAX - besideBytes, true],
+      [REWRITTEN_FILE_BYTES_MAX - besideBytes + 1, false],
     ] as const) {
-      const module = new Uint8Array(size);
-      get(opened(), module);
-      expect(get(opened(), module)).toEqual([expected, !kept]);
+      const patch: Patch = { reads: [[0, 60]], pieces: [new Uint8Array(size)] };
+      const module = MODULE.map((byte) => byte ^ size);
+      expect(opened().get(module, "how", () => patch).length).toBe(size);
+      let made = false;
+      opened().get(module, "how", () => {
+        made = true;
+        return patch;
+      });
+      expect(made).toBe(!kept);
     }
   });
 
   test("makes room for the next: the oldest goes", () => {
-    const module = (index: number) => Uint8Array.of(index, 1, 2, 3);
+    const module = (index: number) => MODULE.map((byte) => byte ^ index);
     for (let index = 0; index < REWRITTEN_FILES_MAX; index++) {
       const before = existsSync(folder) ? readdirSync(folder) : [];
       get(opened(), module(index));
@@ -134,10 +166,9 @@ describe("a rewritten module", () => {
     expect(readdirSync(folder).length).toBe(REWRITTEN_FILES_MAX);
     get(opened(), module(200));
     expect(readdirSync(folder).length).toBe(REWRITTEN_FILES_MAX);
-    for (const index of [0, 1, 3, REWRITTEN_FILES_MAX - 1, 200]) {
-      expect(get(opened(), module(index)), `${index}`).toEqual([expected, false]);
-    }
-    expect(get(opened(), module(2))).toEqual([expected, true]);
+    for (const index of [0, 1, 3, REWRITTEN_FILES_MAX - 1, 200])
+      expect(get(opened(), module(index)), `${index}`).toEqual([rewritten(module(index)), false]);
+    expect(get(opened(), module(2))).toEqual([rewritten(module(2)), true]);
   });
 
   test("belongs to the user alone", () => {
