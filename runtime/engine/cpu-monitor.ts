@@ -2,6 +2,7 @@
  * Holds the programs of a container to their share of CPU time: looks at what their threads have used, and makes those wait that have used
  * too much. They wait wherever they are, in the middle of their own code too.
  */
+import { setTimeout as later } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { PAUSE } from "../core/kernel/kernel-messages.ts";
 import { CpuBandwidth, type CpuBandwidthStats, type CpuLimit } from "../core/quota/cpu-bandwidth.ts";
@@ -14,6 +15,7 @@ const IDLE_MS = 0.2;
  * there. A recursion that comes back was there for less.
  */
 const FAILED_PAUSES_MAX = 10;
+const AGAIN_MS_MAX = 16;
 /** Who does nothing is looked at so often: each look costs 0.02 ms. */
 const IDLE_LOOK_MS_MAX = 200;
 
@@ -86,17 +88,29 @@ export class CpuMonitor implements Disposable {
     while (wholeMs - waitedMs >= 1 && !this.#isOver) {
       const beforeMs = waitedMs;
       const ms = Math.min(wholeMs - waitedMs, this.#bandwidth.pauseMsMax);
-      const expression = callOf(PAUSE, ms);
-      const paused = await Promise.all(
-        workers.map((worker) => this.#inspector?.evaluate(worker, expression)),
-      );
-      this.#failedPauses = paused.includes(false) ? this.#failedPauses + 1 : 0;
+      const reached = await Promise.all(workers.map((worker) => this.#pauseThread(worker, ms)));
+      this.#failedPauses = reached.includes(false) ? this.#failedPauses + 1 : 0;
       if (this.#failedPauses >= FAILED_PAUSES_MAX) this.#unreachable();
       waitedMs = performance.now() - startMs;
       // They have ended, or are about to.
       if (waitedMs - beforeMs < ms / 2) break;
     }
     this.#bandwidth.waited(waitedMs);
+  }
+
+  /**
+   * A thread that waits already can't be made to: it is tried again, less and less often, until it runs or the time is over.
+   * @returns false when it can't be reached
+   */
+  async #pauseThread(worker: Worker, ms: number): Promise<boolean> {
+    const endMs = performance.now() + ms;
+    for (let againMs = 1; ; againMs = Math.min(2 * againMs, AGAIN_MS_MAX)) {
+      const leftMs = endMs - performance.now();
+      if (leftMs < 1 || this.#isOver) return true;
+      const evaluated = await this.#inspector?.evaluate(worker, callOf(PAUSE, leftMs));
+      if (evaluated?.value !== false) return evaluated?.threw !== true;
+      await later(Math.min(againMs, leftMs));
+    }
   }
 
   [Symbol.dispose](): void {

@@ -35,6 +35,7 @@ export interface GuestStart {
   memory?: StartMessage["memory"];
   memoryAccount?: StartMessage["memoryAccount"];
   memoryWatched?: boolean;
+  waitOffsets?: readonly number[];
   openFiles?: StartMessage["openFiles"];
   /** Of a program that may start some. */
   threads?: GuestThreads | undefined;
@@ -152,6 +153,7 @@ export class GuestProcess {
       kind: "start",
       ...plain,
       isReusable: parts.isReusable ?? false,
+      waitOffsets: parts.waitOffsets ?? [],
       ...this.streamsWith(parts.log),
       threads: threads?.spec,
       bell: this.bell.buffer,

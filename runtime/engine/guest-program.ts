@@ -84,6 +84,7 @@ export class GuestProgram {
       memory: this.#memory,
       memoryAccount: this.#account.spec,
       memoryWatched: prepared.memoryWatched,
+      waitOffsets: prepared.waitOffsets,
       openFiles: this.#openFiles.spec,
       threads: seat && this.#threadsFrom(seat),
       process: prepared.process,

@@ -8,6 +8,7 @@ import {
   explainProgram,
   type ProgramSource,
 } from "../core/wasm/explain.ts";
+import { findWaits } from "../core/wasm/find-waits.ts";
 import { inspect } from "../core/wasm/inspect.ts";
 import { boundInstanceHeap } from "../core/wasm/instance-heap.ts";
 import { type Interruptible, makeInterruptible } from "../core/wasm/interruptible.ts";
@@ -51,6 +52,8 @@ export interface Compiled {
   readonly makesObjects: boolean;
   /** It asks before its memory grows. */
   readonly memoryWatched: boolean;
+  /** See `StartMessage`. */
+  readonly waitOffsets: readonly number[];
 }
 
 /** Above this a module is compiled in the background: the event loop goes on. */
@@ -93,6 +96,7 @@ export class Modules {
       module: compile(prepared, source),
       memoryBytesMin,
       threaded,
+      waitOffsets: inspection.memories.some(({ shared }) => shared) ? findWaits(prepared) : [],
     };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;

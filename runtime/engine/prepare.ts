@@ -22,6 +22,7 @@ export interface Prepared {
   threaded: boolean;
   makesObjects: Compiled["makesObjects"];
   memoryWatched: Compiled["memoryWatched"];
+  waitOffsets: Compiled["waitOffsets"];
 }
 
 /** What is to run, as it was planned. */
@@ -79,11 +80,19 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
   const told =
     workdir === "/" || env.some((line) => line.startsWith("PWD=")) ? [...env] : [...env, `PWD=${workdir}`];
   checkArgumentSpace(program.argv, told);
-  const { module, startsInWorkdir, memory, memoryBytesMin, threaded, makesObjects, memoryWatched } =
-    modules.compile(
-      { read: program.read, key: wish.key(program), source: wish.source(program) },
-      { memoryBytesMax: wish.memoryBytesMax, workdir },
-    );
+  const {
+    module,
+    startsInWorkdir,
+    memory,
+    memoryBytesMin,
+    threaded,
+    makesObjects,
+    memoryWatched,
+    waitOffsets,
+  } = modules.compile(
+    { read: program.read, key: wish.key(program), source: wish.source(program) },
+    { memoryBytesMax: wish.memoryBytesMax, workdir },
+  );
   if (!startsInWorkdir) {
     wish.onWarning?.(
       `${program.path} can't be told its working directory: relative paths begin at /, not at ${workdir}; give it absolute ones`,
@@ -96,6 +105,7 @@ export function prepareProgram(root: OpenFile, wish: ProgramWish, modules: Modul
     threaded,
     makesObjects,
     memoryWatched,
+    waitOffsets,
     process: {
       argv: program.argv,
       env: told,

@@ -20,7 +20,14 @@ interface Received {
 /** To a request; or an event, without a number. */
 interface Answer {
   id?: number;
-  result?: { exceptionDetails?: unknown };
+  result?: { exceptionDetails?: unknown; result?: { value?: unknown } };
+}
+
+export interface Evaluated {
+  /** As where there is no room for it on the thread's stack. */
+  readonly threw: boolean;
+  /** A number, a string or a truth value. */
+  readonly value: unknown;
 }
 
 let open: ThreadInspector | undefined;
@@ -36,7 +43,7 @@ export class ThreadInspector implements Disposable {
   #nextId = 1;
   /** By number of the thread. */
   readonly #sessionIds = new Map<number, string>();
-  readonly #answers = new Map<number, (failed: boolean) => void>();
+  readonly #answers = new Map<number, (evaluated: Evaluated) => void>();
   /** Who waits for a thread that the inspector has yet to find, by its number. */
   readonly #arrivals = new Map<number, (() => void)[]>();
   /** All who wait for a thread, to go on when it ends. */
@@ -68,7 +75,9 @@ export class ThreadInspector implements Disposable {
     );
     this.#session.on("NodeWorker.receivedMessageFromWorker", ({ params }: { params: Received }) => {
       const { id, result } = JSON.parse(params.message) as Answer;
-      if (id !== undefined) this.#settle(id, result?.exceptionDetails !== undefined);
+      if (id !== undefined) {
+        this.#settle(id, { threw: result?.exceptionDetails !== undefined, value: result?.result?.value });
+      }
     });
     this.#session.post("NodeWorker.enable", { waitForDebuggerOnStart: false });
   }
@@ -81,30 +90,30 @@ export class ThreadInspector implements Disposable {
     this.#arrivals.delete(threadId);
   }
 
-  #settle(id: number, failed: boolean): void {
-    this.#answers.get(id)?.(failed);
+  #settle(id: number, evaluated: Evaluated): void {
+    this.#answers.get(id)?.(evaluated);
     this.#answers.delete(id);
   }
 
   /**
    * When the thread has evaluated it, or has ended. Only while this is shared with the caller.
-   * @returns false when it threw: there is no room on the thread's stack for it
+   * @returns undefined for one that has ended
    */
-  async evaluate(worker: Worker, expression: string): Promise<boolean> {
+  async evaluate(worker: Worker, expression: string): Promise<Evaluated | undefined> {
     const { threadId } = worker;
-    if (threadId < 0) return true;
+    if (threadId < 0) return undefined;
     if (!this.#sessionIds.has(threadId)) {
       await this.#wait(worker, (arrived) => {
         this.#arrivals.set(threadId, [...(this.#arrivals.get(threadId) ?? []), arrived]);
       });
     }
     const sessionId = this.#sessionIds.get(threadId);
-    if (sessionId === undefined || worker.threadId < 0 || open !== this) return true;
+    if (sessionId === undefined || worker.threadId < 0 || open !== this) return undefined;
     const id = this.#nextId++;
-    let failed = false;
+    let evaluated: Evaluated | undefined;
     await this.#wait(worker, (answered) => {
-      this.#answers.set(id, (thrown) => {
-        failed = thrown;
+      this.#answers.set(id, (answer) => {
+        evaluated = answer;
         answered();
       });
       const message = JSON.stringify({
@@ -115,7 +124,7 @@ export class ThreadInspector implements Disposable {
       this.#session.post("NodeWorker.sendMessageToWorker", { sessionId, message });
     });
     this.#answers.delete(id);
-    return !failed;
+    return evaluated;
   }
 
   /** Until what `begin` is given was called, or the thread has ended. */

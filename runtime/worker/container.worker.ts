@@ -72,7 +72,7 @@ function start(message: StartMessage): void {
   const layers = place.kind === "here" ? place.files.layers : place.layers;
   const attention = tree && listen(message.recall, tree, layers, around);
   bell.attention = attention;
-  allowPauses(message.pause);
+  allowPauses(message.pause, message.waitOffsets);
   const connection = tree === undefined ? connect(place as KernelPlace, around) : undefined;
   const system: System = new ProgramSystem({
     args: message.process.argv,

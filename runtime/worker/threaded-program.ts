@@ -128,7 +128,7 @@ export function startThread(
   port: MessagePort,
   keepCode: (() => void) | undefined,
 ): void {
-  allowPauses(message.pause);
+  allowPauses(message.pause, message.waitOffsets);
   const program = new ThreadedProgram(message, port);
   const memory = message.memory instanceof WebAssembly.Memory ? message.memory : undefined;
   const run = (thread: ThreadSpec | undefined) => {

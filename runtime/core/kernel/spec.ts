@@ -142,6 +142,8 @@ export interface StartMessage extends StandardStreams {
   recall: SharedArrayBuffer;
   /** An `Int32` that its threads wait on when they have used too much CPU time: not 0 when they don't have to any more. */
   pause: SharedArrayBuffer;
+  /** Where its module's own instructions wait, as offsets in the module that it was compiled from. */
+  waitOffsets: readonly number[];
   /** Send the writable layer back at the end. */
   keepFiles: boolean;
   /** Its thread may take another program when this one has ended cleanly. */
