@@ -22,6 +22,7 @@ import { chooseReentry } from "../core/wasm/reentry-choice.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
 import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
 import { MEMORY_BYTES_MAX } from "./limits.ts";
+import { countTypes } from "./type-ledger.ts";
 
 export interface Program {
   /** Called only when the module isn't kept from an earlier run. */
@@ -86,6 +87,7 @@ export class Modules {
     if (problem !== undefined || inspection.kind !== "module") {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
+    countTypes(bytes, inspection.sections);
     const fast = this.#addReentry(bytes, inspection);
     const { prepared, ...confined } = prepare(fast, inspection, placement, source);
     const { memory } = confined;
