@@ -10,6 +10,9 @@ export const MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024;
 export const HEAP_BYTES_MAX = 1536 * 1024 * 1024;
 export const HEAP_BYTES_MIN = 32 * 1024 * 1024;
 
+/** Types of all modules that one process compiles, those of small modules not counted. */
+export const TYPES_MAX = 1_000_000;
+
 /** What a container's writable layer may hold. */
 export const DISK_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 export const INODES_MAX = 1_000_000;

@@ -135,7 +135,10 @@ export class LocalContainer implements Container {
       try {
         const { prepare, prepareShared } = this.#parts;
         const prepared = isShared ? await prepareShared(files) : prepare(files);
-        const module = prepared.module instanceof Promise ? await prepared.module : prepared.module;
+        const module =
+          prepared.module instanceof Promise
+            ? await unlessAborted(prepared.module, this.#parts.options.signal)
+            : prepared.module;
         await this.#quota.ready();
         // Much may have happened meanwhile.
         this.#checkStart();
@@ -368,7 +371,23 @@ export class LocalContainer implements Container {
     removeSpilled(this.#parts.files.keep);
   }
 
-  /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
+  /** Nobody waits for the compiler whom nobody waits for: the caller looks at the signal next. */
+async function unlessAborted(
+  module: Promise<WebAssembly.Module>,
+  signal: AbortSignal | undefined,
+): Promise<WebAssembly.Module> {
+  if (signal === undefined) return module;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(new WpodError("ABORTED", "the container was aborted", { cause: signal.reason }));
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([module, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+/** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
   #watch(options: RunOptions): void {
     const release = endWith(options, (ending) => void this.#end(ending));
     this.#ended.promise.then(release, release);

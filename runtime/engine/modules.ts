@@ -8,6 +8,7 @@ import { planReentry } from "../core/wasm/reentry.ts";
 import { chooseReentry } from "../core/wasm/reentry-choice.ts";
 import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
 import { type Placement, type PreparedModule, prepareModule } from "./prepare-module.ts";
+import { countTypes } from "./type-ledger.ts";
 
 export interface Program {
   /** Called only when the module isn't kept from an earlier run. */
@@ -54,6 +55,7 @@ export class Modules {
     if (problem !== undefined || inspection.kind !== "module") {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
+    countTypes(bytes, inspection.sections);
     const fast = this.#addReentry(bytes, inspection);
     const { bytes: prepared, memory, ...told } = prepareModule(fast, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);

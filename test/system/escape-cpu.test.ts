@@ -2,8 +2,14 @@
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import type { Container, RunOptions } from "../../runtime/engine/types.ts";
-import { type EndlessLoop, HOST_LOOPS, OWN_LOOPS, START_LOOPS } from "../fixtures/endless-loops.ts";
-import { engineForFile } from "../fixtures/engine-for-test.ts";
+import {
+  type EndlessLoop,
+  HOST_LOOPS,
+  OWN_LOOPS,
+  START_LOOPS,
+  WAITING_THREADS,
+} from "../fixtures/endless-loops.ts";
+import { engineForFile, engineForTest } from "../fixtures/engine-for-test.ts";
 
 const setUp = engineForFile();
 const LONG = process.env.WPOD_TEST_LONG === "1";
@@ -48,6 +54,32 @@ describe.each([
     for (const container of containers) expect((await container.wait()).exitCode).toBe(137);
     expect(share).toBeLessThan(loops.length * CPUS + OWN_SHARE);
   });
+});
+
+describe.each([
+  { kind: "in its thread", placement: "worker" },
+  { kind: "at the kernel", placement: "kernel" },
+] as const)("who is interrupted while it waits, with files $kind", ({ placement }) => {
+  const CPUS = 0.2;
+  // One interrupt that waited inside of a wait, and every wait of this process hung.
+  test.each([WAITING_THREADS, ...HOST_LOOPS.filter(({ name }) => /yield|path_/.test(name))])(
+    "$name: waits, goes on, and ends",
+    { timeout: TIMEOUT_MS },
+    async (loop) => {
+      await using own = await engineForTest({ placement });
+      const container = await own.engine.launch(
+        { wasm: loop.bytes, name: "endless.wasm" },
+        { limits: { cpus: CPUS }, stdout: "ignore" },
+      );
+      for (;;) {
+        const { cpu } = await container.stats();
+        if (cpu!.throttledCount >= 3) break;
+        await setTimeout(5);
+      }
+      await container.kill("SIGKILL");
+      expect((await container.wait()).exitCode).toBe(137);
+    },
+  );
 });
 
 test.each(ALL.filter(({ name }) => LONG || SOME.includes(name)))(
