@@ -13,7 +13,7 @@ import type { Bench, BenchCase, Side } from "./bench-case.ts";
 import { cpuMs, preparePrograms } from "./programs.ts";
 
 const GUESTS: readonly { name: GuestName; args: readonly string[] }[] = [
-  { name: "sha256", args: ["300"] },
+  { name: "sha256", args: ["600"] },
   { name: "nbody", args: ["10000000"] },
   { name: "matmul", args: ["900", "2"] },
 ];

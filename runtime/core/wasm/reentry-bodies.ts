@@ -4,11 +4,12 @@
  * Both count at the headers of chosen loops, and leave by a tail call to the second one:
  *
  * ```
+ * rounds = 1,024
  * block                                  ;; around everything
  *   ...
  *   loop                                 ;; the third that was chosen
- *     rounds += 1
- *     if (rounds & mask) == 0            ;; hinted: unlikely
+ *     rounds -= 1
+ *     if rounds == 0                     ;; hinted: unlikely
  *       entry = 3, br to the end of the block around everything
  *     end
  *     ...
@@ -35,7 +36,7 @@
  *
  * What only stands in front of a first loop isn't there at all: the second body never starts at the beginning.
  */
-import { i32Add, i32And, i32Const, i32Eqz, localGet, localSet, localTee } from "./assembly.ts";
+import { i32Const, i32Eqz, i32Sub, localGet, localSet, localTee } from "./assembly.ts";
 import { ByteWriter } from "./bytes.ts";
 import { ValueType } from "./module-editor.ts";
 import { BinaryReader, unsigned } from "./reader.ts";
@@ -112,9 +113,10 @@ class BodyWriter {
   }
 
   write(): WrittenBody {
-    const { variables, plan, body, clone } = this.#parts;
+    const { variables, plan, body, clone, mask } = this.#parts;
     this.#writeLocals();
     const [whole] = plan.frames;
+    this.#put(i32Const(mask + 1), localSet(this.#rounds));
     this.#put([Opcode.block, VOID]);
     this.#begin(whole!, 1, this.#isSecond);
     this.#writeCode(plan);
@@ -242,9 +244,8 @@ class BodyWriter {
   }
 
   #countRound(loop: number): void {
-    const { mask } = this.#parts;
-    this.#put(localGet(this.#rounds), i32Const(1), i32Add, localTee(this.#rounds));
-    this.#unlikelyIf([...i32Const(mask), ...i32And, ...i32Eqz]);
+    this.#put(localGet(this.#rounds), i32Const(1), i32Sub, localTee(this.#rounds));
+    this.#unlikelyIf(i32Eqz);
     // Behind the function's own frame, all that are open; the `if` is one, and the first is the block around everything.
     const { addedAround, added } = this.#open.at(-1)!;
     const depth = this.#open.length - 1 + addedAround + added;
