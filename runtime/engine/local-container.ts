@@ -371,23 +371,7 @@ export class LocalContainer implements Container {
     removeSpilled(this.#parts.files.keep);
   }
 
-  /** Nobody waits for the compiler whom nobody waits for: the caller looks at the signal next. */
-async function unlessAborted(
-  module: Promise<WebAssembly.Module>,
-  signal: AbortSignal | undefined,
-): Promise<WebAssembly.Module> {
-  if (signal === undefined) return module;
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(new WpodError("ABORTED", "the container was aborted", { cause: signal.reason }));
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([module, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
-/** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
+  /** Lets the caller's time-out and abort signal end it; both are let go of at the end. */
   #watch(options: RunOptions): void {
     const release = endWith(options, (ending) => void this.#end(ending));
     this.#ended.promise.then(release, release);
@@ -496,6 +480,22 @@ async function unlessAborted(
     this.#parts.records.insert(record);
     this.#recorded = true;
     this.#record = record;
+  }
+}
+
+/** Nobody waits for the compiler whom nobody waits for: the caller looks at the signal next. */
+async function unlessAborted(
+  module: Promise<WebAssembly.Module>,
+  signal: AbortSignal | undefined,
+): Promise<WebAssembly.Module> {
+  if (signal === undefined) return module;
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(new WpodError("ABORTED", "the container was aborted", { cause: signal.reason }));
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([module, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 

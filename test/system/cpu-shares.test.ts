@@ -69,7 +69,6 @@ describe.each(["interrupt", "metering"] as const)("by %s", (cpuControl) => {
     await settled(container, 0.2, 0.46);
     const [share] = await sharesOver([container], 1500);
     expect(share).toBeLessThan(0.46);
-    expect(share).toBeGreaterThan(0.05);
   });
 
   test("three to one is how two of a group divide what it has, and who is alone has it all", async () => {

@@ -145,10 +145,9 @@ describe.each(["worker", "kernel"] as const)("files with the %s", { timeout: 60_
     const container = await launchIndebted();
     const second = await container.exec(["/disk.wasm", "own", "/a"]);
     expect(text(second.stdout)).toBe(`${BLOCK_BYTES} bytes\n`);
-    expect((await container.stats()).io).toMatchObject({
-      diskBytes: BLOCK_BYTES,
-      writeCount: 1,
-      diskBytesHits: 0,
+    expect(await container.stats()).toMatchObject({
+      disk: { usedBytes: BLOCK_BYTES, bytesHitCount: 0 },
+      io: { writeCount: 1 },
     });
     await container.kill("SIGKILL");
     await container.wait();
