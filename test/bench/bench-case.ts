@@ -8,7 +8,7 @@ export interface Side {
 
 export interface BenchCase {
   name: string;
-  unit: "ms" | "us" | "ns" | "MB/s" | "MB" | "1/s";
+  unit: "ms" | "us" | "ns" | "MB/s" | "MB" | "1/s" | "%";
   subject: Side;
   /** Measured in turn with the subject, round by round, so that a busy moment of the machine hits both. */
   baseline?: Side;

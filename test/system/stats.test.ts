@@ -32,7 +32,7 @@ afterAll(async () => {
 });
 
 describe("wpod stats", () => {
-  test("shows docker's columns, the latest first", async () => {
+  test("row 126: shows docker's columns, the latest first", async () => {
     const [header, calm, busy, ...rest] = (await cli.must(["stats", "--no-stream"])).split("\n");
     expect(header).toMatch(
       /^CONTAINER ID +NAME +CPU % +MEM USAGE \/ LIMIT +MEM % +NET I\/O +BLOCK I\/O +PIDS$/,
@@ -46,7 +46,7 @@ describe("wpod stats", () => {
     expect(rest).toEqual([""]);
   });
 
-  test("has docker's keys as JSON, and more for templates", async () => {
+  test("row 127: has docker's keys as JSON, and more for templates", async () => {
     const row = JSON.parse(await cli.must(["stats", "--no-stream", "--format", "json", "busy"]));
     expect(Object.keys(row)).toEqual([
       ...["BlockIO", "CPUPerc", "Container", "ID", "MemPerc", "MemUsage", "Name", "NetIO", "PIDs"],

@@ -5,7 +5,7 @@
 import { type ErrorCode, WpodError } from "../error.ts";
 
 /** Another number is another protocol. */
-export const CONTROL_VERSION = 1;
+const CONTROL_VERSION = 1;
 /** A longer line is none of ours. */
 export const CONTROL_LINE_BYTES_MAX = 1 << 20;
 
