@@ -110,10 +110,10 @@ export class Engine implements AsyncDisposable {
     this.#group = new LocalGroup(options.limits ?? {});
     this.#cpuControl = cpuControlOf(options.cpuControl ?? process.env.WPOD_CPU_CONTROL);
     this.#placement = placementOf(options.placement ?? process.env.WPOD_PLACEMENT);
-    const isRewritten = reentryOf(options.reentry ?? process.env.WPOD_REENTRY);
-    this.#modules = new Modules(
-      isRewritten ? new RewrittenModules(join(this.root, "rewritten"), VERSION) : undefined,
-    );
+    this.#modules = new Modules({
+      rewritten: new RewrittenModules(join(this.root, "rewritten"), VERSION),
+      reentry: reentryOf(options.reentry ?? process.env.WPOD_REENTRY),
+    });
     const store = () => this.#openStore();
     this.images = new LocalImages(store);
     this.#volumes = new LocalVolumes(store);

@@ -3,10 +3,8 @@ import { WpodError } from "../core/error.ts";
 import { explainCompileError, explainProgram, type ProgramSource } from "../core/wasm/explain.ts";
 import { inspect } from "../core/wasm/inspect.ts";
 import { minimumBytes } from "../core/wasm/memory-type.ts";
-import type { ModuleImport, ModuleInspection } from "../core/wasm/module-inspection.ts";
-import { planReentry } from "../core/wasm/reentry.ts";
-import { chooseReentry } from "../core/wasm/reentry-choice.ts";
-import type { RewrittenModules } from "../node/store/rewritten-modules.ts";
+import type { ModuleImport } from "../core/wasm/module-inspection.ts";
+import { type Confinement, confineModule } from "./confine-module.ts";
 import { type Placement, type PreparedModule, prepareModule } from "./prepare-module.ts";
 import { countTypes } from "./type-ledger.ts";
 
@@ -34,11 +32,10 @@ const CACHED_COUNT_MAX = 16;
 export class Modules {
   /** Least recently used first. */
   readonly #cache = new Map<string, Compiled>();
-  readonly #rewritten: RewrittenModules | undefined;
+  readonly #confinement: Confinement;
 
-  /** @param rewritten where re-entry is added to modules, once for each; undefined: it isn't */
-  constructor(rewritten?: RewrittenModules) {
-    this.#rewritten = rewritten;
+  constructor(confinement: Confinement) {
+    this.#confinement = confinement;
   }
 
   /** @throws WpodError PROGRAM_*, IMAGE_PLATFORM, MEMORY_LIMIT */
@@ -56,8 +53,8 @@ export class Modules {
       throw problem ?? new WpodError("PROGRAM_INVALID", `${source.path} is not a WebAssembly module`);
     }
     countTypes(bytes, inspection.sections);
-    const fast = this.#addReentry(bytes, inspection);
-    const { bytes: prepared, memory, ...told } = prepareModule(fast, inspection, placement, source);
+    const confined = confineModule(bytes, inspection, key, source, this.#confinement);
+    const { bytes: prepared, memory, ...told } = prepareModule(confined, inspection, placement, source);
     const threaded = memory?.shared === true && inspection.imports.some(isThreadSpawn);
     const memoryBytesMin = inspection.memories.reduce((sum, type) => sum + minimumBytes(type), 0);
     const compiled: Compiled = {
@@ -69,12 +66,6 @@ export class Modules {
     };
     if (cacheKey !== undefined) this.#keep(cacheKey, compiled);
     return compiled;
-  }
-
-  #addReentry(bytes: Uint8Array, inspection: ModuleInspection): Uint8Array {
-    const choice = chooseReentry(inspection);
-    if (choice === undefined) return bytes;
-    return this.#rewritten?.get(bytes, "reentry", () => planReentry(bytes, choice)) ?? bytes;
   }
 
   #keep(key: string, compiled: Compiled): void {

@@ -1,17 +1,16 @@
 /** What is done to the bytes of a program, so that it stays within its container. Nothing is rewritten that doesn't have to be. */
 import { WpodError } from "../core/error.ts";
 import type { MeterExports } from "../core/kernel/spec.ts";
-import { explainInstance, explainMemory, explainProblem, type ProgramSource } from "../core/wasm/explain.ts";
-import { boundInstanceHeap } from "../core/wasm/instance-heap.ts";
-import { type Interruptible, makeInterruptible } from "../core/wasm/interruptible.ts";
+import { explainMemory, type ProgramSource } from "../core/wasm/explain.ts";
+import type { Interruptible } from "../core/wasm/interruptible.ts";
 import { capMemory, type MalformedModule } from "../core/wasm/memory-cap.ts";
 import type { MemoryType } from "../core/wasm/memory-type.ts";
 import { watchMemory } from "../core/wasm/memory-watch.ts";
 import { addMetering, type MeteredModule } from "../core/wasm/metering.ts";
 import { inspectModule, type ModuleInspection } from "../core/wasm/module-inspection.ts";
-import { MalformedError } from "../core/wasm/reader.ts";
 import { flagWaits } from "../core/wasm/wait-flag.ts";
 import { enterWorkingDirectory, relativePathsWork } from "../core/wasm/working-directory.ts";
+import { isValid } from "./confine-module.ts";
 import { MEMORY_BYTES_MAX } from "./limits.ts";
 
 /** What a container does to the programs that it runs. */
@@ -38,11 +37,12 @@ export interface PreparedModule {
 }
 
 /**
+ * @param confined see `confineModule`
  * @param inspection of the module as it came
  * @throws WpodError PROGRAM_INVALID, MEMORY_LIMIT
  */
 export function prepareModule(
-  bytes: Uint8Array,
+  confined: Interruptible,
   inspection: ModuleInspection,
   { memoryBytesMax, workdir, isMetered }: Placement,
   source: ProgramSource,
@@ -50,9 +50,8 @@ export function prepareModule(
   const { memories: declared } = inspection;
   // Only in a shared memory a program can wait by itself; one that is metered waits in code that was added.
   const mayWait = isMetered || declared.some(({ shared }) => shared);
-  if (mayWait && !isValid(bytes)) return { ...UNCHANGED, bytes };
-  const confined = confine(bytes, source);
   let prepared = confined.bytes;
+  if (mayWait && !isValid(prepared)) return { ...UNCHANGED, bytes: prepared };
   let startsInWorkdir = true;
   const capped = capMemory(prepared, memoryBytesMax ?? MEMORY_BYTES_MAX);
   if (capped.kind !== "capped") throw explainMemory(capped, source.path);
@@ -97,23 +96,6 @@ const UNCHANGED = {
   memoryWatched: false,
   meter: undefined,
 };
-
-function isValid(bytes: Uint8Array): boolean {
-  return WebAssembly.validate(bytes as Uint8Array<ArrayBuffer>);
-}
-
-/** What isn't known may be what can't be confined. What V8 doesn't know either it explains itself, when it compiles it. */
-function confine(bytes: Uint8Array, source: ProgramSource): Interruptible {
-  try {
-    const heap = boundInstanceHeap(bytes);
-    if (heap.kind === "refused") throw explainInstance(heap);
-    return makeInterruptible(heap.bytes);
-  } catch (error) {
-    if (!(error instanceof MalformedError)) throw error;
-    if (!isValid(bytes)) return { bytes, makesObjects: false };
-    throw explainProblem(error.problem, source.path);
-  }
-}
 
 function meter(bytes: Uint8Array, source: ProgramSource): MeteredModule {
   const metered = addMetering(bytes);

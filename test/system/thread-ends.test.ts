@@ -9,6 +9,7 @@ import { GuestThreads } from "../../runtime/engine/guest-threads.ts";
 import { KernelHost } from "../../runtime/engine/kernel-host.ts";
 import { Modules } from "../../runtime/engine/modules.ts";
 import { ThreadBudget } from "../../runtime/engine/thread-budget.ts";
+import { RewrittenModules } from "../../runtime/node/store/rewritten-modules.ts";
 import { guest } from "../fixtures/guests.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
@@ -38,7 +39,7 @@ afterAll(async () => {
 
 /** One that runs, and how many threads it may still start. */
 async function start(args: readonly string[]) {
-  const compiled = new Modules().compile(
+  const compiled = new Modules({ rewritten: new RewrittenModules("/nowhere", "1"), reentry: false }).compile(
     { read: () => bytes, key: undefined, source: { path: "threads" } },
     { memoryBytesMax: undefined, workdir: "/", isMetered: false },
   );

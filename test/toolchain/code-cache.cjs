@@ -16,6 +16,9 @@ const BUNDLE = "@BUNDLE@";
 /** As Node.js puts around a CommonJS module. */
 const HEAD = "(function(exports,require,module,__filename,__dirname){";
 
+/** The file that has all commands. */
+const COMMANDS = "wpod.js";
+
 const folder = cacheFolder();
 const unsaved = [];
 
@@ -23,7 +26,7 @@ const unsaved = [];
 function load(name) {
   const file = path.join(__dirname, name);
   const source = fs.readFileSync(file, "latin1");
-  const cached = read(`${name}.code`);
+  const cached = read(codeName(name));
   // Where the build has put the function around it already, there is one copy of it in memory.
   const script = new vm.Script(source.startsWith(HEAD) ? source : `${HEAD}${source}\n})`, {
     filename: file,
@@ -44,13 +47,21 @@ function loadOnce(name) {
   return known === undefined ? load(name) : known.exports;
 }
 
+/** What one command calls isn't what another one calls, and only what was called is kept. Nearly every start is a `run`. */
+function codeName(name) {
+  const isRun = process.argv[2] === "run" || process.argv[3] === "run";
+  return name === COMMANDS ? `${name}.${isRun ? "run" : "other"}.code` : `${name}.code`;
+}
+
 /** Keeps what was compiled by now. Whoever can't write does without. */
 function save() {
+  // What this run has done nobody has to do again: its code would make every start longer.
+  if (globalThis[Symbol.for("wpod.ranOnce")]) return;
   if (folder === undefined || unsaved.length === 0) return;
   dropOldest();
   for (const { name, script } of unsaved.splice(0)) {
     try {
-      const target = path.join(folder, `${name}.code`);
+      const target = path.join(folder, codeName(name));
       const temporary = `${target}.${process.pid}.${process.hrtime()[1]}`;
       fs.writeFileSync(temporary, script.createCachedData(), { mode: 0o600, flag: "wx" });
       fs.renameSync(temporary, target);

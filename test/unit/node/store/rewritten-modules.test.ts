@@ -53,7 +53,7 @@ function get(
     made = true;
     return patch;
   });
-  return [[...found], made];
+  return [[...found.bytes], made];
 }
 
 const opened = (version = "1.2.3") => new RewrittenModules(folder, version);
@@ -70,8 +70,8 @@ describe("a rewritten module", () => {
 
   test("may be the module itself", () => {
     const modules = opened();
-    expect(modules.get(MODULE, "how", () => undefined)).toBe(MODULE);
-    expect(modules.get(MODULE, "how", () => expect.fail("it is known"))).toBe(MODULE);
+    expect(modules.get(MODULE, "how", () => undefined).bytes).toBe(MODULE);
+    expect(modules.get(MODULE, "how", () => expect.fail("it is known")).bytes).toBe(MODULE);
   });
 
   test("is found for bytes at any place of a buffer", () => {
@@ -135,16 +135,27 @@ describe("a rewritten module", () => {
     );
   });
 
+  test("is found by its key alone, where there is one, with its note", () => {
+    const patch: Patch = { reads: [], pieces: [RESULT], note: 7 };
+    expect(opened().get(MODULE, "how", () => patch, "a key")).toEqual({ bytes: RESULT, note: 7 });
+    const other = changedAt(0);
+    const fail = () => expect.fail("it is known");
+    expect(opened().get(other, "how", fail, "a key")).toEqual({ bytes: RESULT, note: 7 });
+    for (const key of [undefined, "another key"]) {
+      expect(opened().get(other, "how", () => undefined, key)).toEqual({ bytes: other, note: 0 });
+    }
+  });
+
   test("is kept up to a size", () => {
-    // What is in the file beside: five numbers, and 60 bytes that are read.
-    const besideBytes = 4 * 5 + 60;
+    // What counts beside: six numbers, and 60 bytes that are read.
+    const besideBytes = 4 * 6 + 60;
     for (const [size, kept] of [
       [REWRITTEN_FILE_BYTES_MAX - besideBytes, true],
       [REWRITTEN_FILE_BYTES_MAX - besideBytes + 1, false],
     ] as const) {
       const patch: Patch = { reads: [[0, 60]], pieces: [new Uint8Array(size)] };
       const module = MODULE.map((byte) => byte ^ size);
-      expect(opened().get(module, "how", () => patch).length).toBe(size);
+      expect(opened().get(module, "how", () => patch).bytes.length).toBe(size);
       let made = false;
       opened().get(module, "how", () => {
         made = true;
