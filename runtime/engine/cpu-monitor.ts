@@ -7,6 +7,7 @@ import type { Activity } from "../core/ipc/sleep-count.ts";
 import { CpuBandwidth, type CpuBandwidthStats, type CpuLimit } from "../core/quota/cpu-bandwidth.ts";
 import { type CpuGroup, CpuShare } from "../core/quota/cpu-group.ts";
 import type { CpuUsage } from "./cpu-usage.ts";
+import { IdleClock } from "./idle-clock.ts";
 import type { RunningThread, ThreadPauses } from "./thread-pauses.ts";
 
 /** Less was used by a thread that only answered the question. */
@@ -18,6 +19,7 @@ const IDLE_MS = 0.2;
 const FAILED_PAUSES_MAX = 10;
 /** Who does nothing is looked at so often: each look costs 0.02 ms. */
 const IDLE_LOOK_MS_MAX = 200;
+const IDLE = new IdleClock(IDLE_LOOK_MS_MAX);
 
 export interface CpuMonitorParts {
   readonly limit: CpuLimit;
@@ -50,6 +52,7 @@ export class CpuMonitor implements Disposable {
   #lookMs: number;
   #lookedAtMs: number;
   #seenMs: number;
+  readonly #wake = () => void this.#look();
   #isLooking = false;
   #isChanged = false;
   #isOver = false;
@@ -100,7 +103,12 @@ export class CpuMonitor implements Disposable {
   #lookLater(): void {
     if (this.#isOver || this.#isLooking) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.#look(), this.#lookMs);
+    IDLE.remove(this.#wake);
+    if (this.#lookMs >= IDLE_LOOK_MS_MAX) {
+      IDLE.add(this.#wake);
+      return;
+    }
+    this.#timer = setTimeout(this.#wake, this.#lookMs);
     // It is the programs that keep the process alive.
     this.#timer.unref();
   }
@@ -114,9 +122,13 @@ export class CpuMonitor implements Disposable {
 
   async #judge(): Promise<void> {
     const { usage, group, looked } = this.#parts;
-    const threads = this.#parts.threads();
     const activities = this.#parts.activities();
-    if (activities.some((activity) => activity !== "asleep")) await this.#parts.measure();
+    if (activities.every((activity) => activity === "asleep")) {
+      this.#lookMs = Math.min(this.#lookMs * 2, IDLE_LOOK_MS_MAX);
+      return;
+    }
+    const threads = this.#parts.threads();
+    await this.#parts.measure();
     if (this.#isOver) return;
     const nowMs = performance.now();
     const usedMs = usage.totalMs - this.#seenMs;
@@ -155,6 +167,7 @@ export class CpuMonitor implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isOver = true;
+    IDLE.remove(this.#wake);
     clearTimeout(this.#timer);
     this.#parts.group.leave(this.#share);
     this.#parts.pauses[Symbol.dispose]();

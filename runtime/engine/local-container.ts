@@ -213,8 +213,9 @@ export class LocalContainer implements Container {
     this.#guest = guest;
     running.add(this);
     void guest.started.then(() => this.#started.resolve());
-    void guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
-    void guest.gone.then(() => running.delete(this));
+    const finished = guest.ended.then((end) => this.#comeHome(end)).then((end) => this.#finish(end));
+    // Who disposes of the engine waits for its files, too.
+    void Promise.all([guest.gone, finished]).then(() => running.delete(this));
     program.start(seat ?? spec);
     void guest.started.then(() => {
       if (!this.#isOver) this.#quota.begin(() => [guest, ...this.#others]);
