@@ -38,6 +38,17 @@ console.log(JSON.stringify(looks));
 await engine[Symbol.asyncDispose]();
 `;
 
+/** CPU time of a program's run, in milliseconds. */
+const ONCE = `
+import { Engine } from ${JSON.stringify(ENGINE)};
+const { root, path, args, limits } = JSON.parse(process.argv[1]);
+const engine = new Engine({ root });
+await engine.run(path, { args, limits });
+const { user, system } = process.cpuUsage();
+console.log((user + system) / 1000);
+await engine[Symbol.asyncDispose]();
+`;
+
 interface Look {
   atMs: number;
   /** Of all threads but the engine's. */
@@ -120,8 +131,28 @@ export default async function cpuLimit({ directory }: Bench): Promise<BenchCase[
 
   const idle = Array.from({ length: 100 }, () => ({ path: sleep, args: ["600000"], limits: { cpus: 0.5 } }));
   const asleep = house({ programs: idle, seconds: { wait: 3, count: 10 } });
+  const [nbody, sha256] = await Promise.all([guest("nbody"), guest("sha256")]);
+  const unreached = [
+    { name: "nbody", path: nbody, args: ["2000000"] },
+    { name: "sha256", path: sha256, args: ["100"] },
+  ].map(({ name, path, args }): BenchCase => {
+    const run = (limits: object) => async () => {
+      const root = await mkdtemp(join(directory, "once-"));
+      const given = JSON.stringify({ root, path, args, limits });
+      return Number(await outputOf(["--input-type=module", "-e", ONCE, "--", given]));
+    };
+    return {
+      name: `${name} under a limit that is never reached`,
+      unit: "ms",
+      subject: { name: "CPU time with --cpus 4", measure: run({ cpus: 4 }) },
+      baseline: { name: "without", measure: run({}) },
+      ratioMax: 1.01,
+      rounds: 9,
+    };
+  });
   return [
     ...accuracy,
+    ...unreached,
     {
       name: "shares of 3072 and 1024 in a core",
       unit: "%",
