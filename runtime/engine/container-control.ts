@@ -4,6 +4,7 @@ import { WpodError } from "../core/error.ts";
 import { controlPath } from "../node/control/control-path.ts";
 import { answerRequest, ControlServer } from "../node/control/control-server.ts";
 import { isRestricted } from "../node/host/permission-flags.ts";
+import { answerParent } from "./control-channel.ts";
 import type { Container, Limits } from "./types.ts";
 
 /** Most programs have ended by then, and nobody needs to listen for them. */
@@ -31,8 +32,9 @@ export function listenFor(root: string, container: Container): () => void {
   const { id } = container;
   const respond = (line: string) => answerRequest(line, id, (request) => answer(container, request));
   let server: ControlServer | undefined;
+  if (isRestricted()) return answerParent(id, respond);
   const timer = setTimeout(() => {
-    server = isRestricted() ? undefined : ControlServer.listen(controlPath(root, id), respond);
+    server = ControlServer.listen(controlPath(root, id), respond);
   }, LISTEN_AFTER_MS);
   timer.unref();
   return () => {

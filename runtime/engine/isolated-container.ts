@@ -6,8 +6,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import {
+  answeredValue,
+  type ControlRequest,
+  type LimitChanges,
+  parseAnswer,
+  requestLine,
+} from "../core/control/messages.ts";
 import { type ErrorCode, WpodError } from "../core/error.ts";
 import { permissionFlags } from "../node/host/permission-flags.ts";
+import { ControlChannel } from "./control-channel.ts";
 import { grantsOf } from "./isolated-process.ts";
 import { COLLECT_BYTES_MAX } from "./limits.ts";
 import { letGo, type OutputTaker, openInput, takeOutput } from "./stdio.ts";
@@ -15,9 +23,11 @@ import type {
   Container,
   ContainerInfo,
   ContainerStatus,
+  ContainerUsage,
   EngineOptions,
   ExitState,
   ImageSource,
+  Limits,
   OutputTarget,
   RunOptions,
   RunResult,
@@ -34,7 +44,7 @@ process.once("message", async ({ engine: options, image, run }) => {
     const onWarning = (message) => process.send({ kind: "warning", message });
     const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit", onWarning };
     const container = await engine.launch(image, { ...run, ...streams });
-    process.on("message", ({ signal }) => void container.kill(signal).catch(() => {}));
+    process.on("message", ({ signal }) => signal && void container.kill(signal).catch(() => {}));
     process.send({ kind: "started", info: container.inspect() });
     const { exitCode, oomKilled, reason } = await container.wait();
     const info = container.inspect();
@@ -73,6 +83,7 @@ export async function launchIsolated(
 export class IsolatedContainer implements Container {
   readonly started: Promise<void>;
   readonly #child: ChildProcess;
+  readonly #channel: ControlChannel;
   readonly #ended: Promise<RunResult>;
   readonly #started = Promise.withResolvers<void>();
   readonly #options: RunOptions;
@@ -100,6 +111,7 @@ export class IsolatedContainer implements Container {
       serialization: "advanced",
     });
     this.#child.on("message", (message: ChildMessage) => this.#hear(message));
+    this.#channel = new ControlChannel(this.#child);
     this.#ended = this.#run();
     this.#ended.then(
       () =>
@@ -217,12 +229,27 @@ export class IsolatedContainer implements Container {
   resize(): Promise<never> {
     return unsupported("has no terminal");
   }
-  stats(): Promise<never> {
-    return unsupported("doesn't tell what it uses");
+  stats(): Promise<ContainerUsage> {
+    return this.#ask({ kind: "stats" }) as Promise<ContainerUsage>;
   }
-  update(): Promise<never> {
-    return unsupported("keeps the limits that it began with");
+
+  async update(limits: Limits): Promise<void> {
+    await this.#ask({ kind: "update", limits: limits as LimitChanges });
+    this.#info = { ...this.inspect(), limits: { ...this.inspect().limits, ...limits } };
   }
+
+  async #ask(request: ControlRequest): Promise<unknown> {
+    const over = () => new WpodError("CONTAINER_STATE", `container "${this.name}" is not running`);
+    if (this.#isOver || !this.#child.connected) throw over();
+    const ended = this.#ended.then(
+      () => undefined,
+      () => undefined,
+    );
+    const line = await Promise.race([this.#channel.ask(requestLine(this.id, request)), ended]);
+    if (line === undefined) throw over();
+    return answeredValue(parseAnswer(line, this.id));
+  }
+
   files(): Promise<never> {
     return unsupported("keeps its files to itself");
   }

@@ -7,10 +7,13 @@ import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parseSignal } from "../core/container/signal.ts";
 import { userConfigFiles } from "../node/config/user-config.ts";
+import { controlPath } from "../node/control/control-path.ts";
+import { ControlServer } from "../node/control/control-server.ts";
 import { type Grants, isRestricted, permissionFlags } from "../node/host/permission-flags.ts";
 import { isTerminal } from "../node/stdio/tty.ts";
 import { parseImageSource } from "../node/store/image-source.ts";
 import { KILL_SIGNAL } from "./containers.ts";
+import { ControlChannel } from "./control-channel.ts";
 import { defaultRoot } from "./root.ts";
 import type { MountSpec } from "./types.ts";
 
@@ -51,12 +54,17 @@ export async function runIsolated(run: IsolatedRun): Promise<number> {
     if (child.connected) child.send(signal, () => {});
   };
   for (const signal of run.signals) process.on(signal, pass);
+  let server: ControlServer | undefined;
+  const channel = new ControlChannel(child, (container) => {
+    server = ControlServer.listen(controlPath(defaultRoot(), container), (line) => channel.ask(line));
+  });
   const ended = Promise.withResolvers<number>();
   child.once("error", () => ended.resolve(NOT_STARTED));
   child.once("exit", (status, signal) =>
     ended.resolve(status ?? 128 + (parseSignal(signal ?? KILL_SIGNAL)?.number ?? 0)),
   );
   const status = await ended.promise;
+  server?.[Symbol.dispose]();
   restore?.();
   return status;
 }

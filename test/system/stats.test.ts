@@ -250,6 +250,28 @@ describe("the socket of a container", () => {
   });
 });
 
+test("a container in a process of its own answers too", async () => {
+  const child = cli.start([
+    "run",
+    "--isolation=process",
+    "--name",
+    "apart",
+    "--cpus",
+    "0.2",
+    await guest("spin"),
+    "up",
+  ]);
+  const closed = once(child, "close");
+  await once(child.stdout!, "data");
+  expect(await cli.must(["update", "--cpus", "0.4", "--memory", "48m", "apart"])).toBe("apart\n");
+  expect(await cli.must(["stats", "--no-stream", "--format", "{{.Name}} {{.MemLimit}}", "apart"])).toBe(
+    "apart 48MiB\n",
+  );
+  expect(await cli.must(["inspect", "--format", "{{.HostConfig.NanoCpus}}", "apart"])).toBe("400000000\n");
+  await cli.must(["rm", "-f", "apart"]);
+  await closed;
+});
+
 test("a library shows what its own containers use, and others'", async () => {
   await using own = await engineForTest();
   const container = await own.engine.launch(await guest("sleep"), { args: ["60000"] });

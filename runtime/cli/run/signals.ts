@@ -30,9 +30,14 @@ export function passSignals(): SignalPass {
     container.kill(signal === KILL_SIGNAL ? "SIGKILL" : signal).catch(() => {});
   };
   const isChild = isIsolatedChild();
-  for (const signal of PASSED_SIGNALS) process.on(signal, isChild ? () => {} : pass);
+  // A terminal sends its own to both; the one to kill comes from another command, to the process that has the container.
+  const hear = (signal: NodeJS.Signals) => (isChild && signal !== KILL_SIGNAL ? () => {} : pass);
+  for (const signal of PASSED_SIGNALS) process.on(signal, hear(signal));
   if (isChild) {
-    process.on("message", pass);
+    // Other messages are commands about the container.
+    process.on("message", (message) => {
+      if (typeof message === "string") pass(message as NodeJS.Signals);
+    });
     process.on("disconnect", () => process.exit(KILLED));
   }
   return {

@@ -74,6 +74,13 @@ export function parseAnswer(text: string, container: string): ControlAnswer {
   };
 }
 
+/** @throws WpodError what was refused */
+export function answeredValue(answer: ControlAnswer): unknown {
+  if (answer.kind === "done") return answer.value;
+  const { code, message, hint } = answer;
+  throw new WpodError(code, message, hint === undefined ? {} : { hint });
+}
+
 function open(text: string, container: string): Record<string, unknown> {
   let message: Record<string, unknown> | undefined;
   try {

@@ -1,7 +1,7 @@
 /** A command's end: asks the process that hosts a container. */
 import { connect } from "node:net";
 import { LineReader } from "../../core/control/line-reader.ts";
-import { type ControlRequest, parseAnswer, requestLine } from "../../core/control/messages.ts";
+import { answeredValue, type ControlRequest, parseAnswer, requestLine } from "../../core/control/messages.ts";
 import { WpodError } from "../../core/error.ts";
 
 const AGAIN_MS = 20;
@@ -22,12 +22,7 @@ export async function askContainer(
   const deadlineMs = Date.now() + LISTEN_WAIT_MS;
   for (;;) {
     const text = await ask(path, requestLine(container, request));
-    if (text !== undefined) {
-      const answer = parseAnswer(text, container);
-      if (answer.kind === "done") return answer.value;
-      const { code, message, hint } = answer;
-      throw new WpodError(code, message, hint === undefined ? {} : { hint });
-    }
+    if (text !== undefined) return answeredValue(parseAnswer(text, container));
     if (!isAlive())
       throw new WpodError("CONTAINER_STATE", `container ${container.slice(0, 12)} is not running`);
     if (Date.now() > deadlineMs) {
