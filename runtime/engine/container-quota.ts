@@ -53,12 +53,14 @@ export class ContainerQuota implements ContainerShares, Sharer {
   readonly page: UsagePage;
   readonly #parts: QuotaParts;
   readonly #pressure = { cpu: newPressure(), memory: newPressure(), io: newPressure() };
+  #limits: Limits;
   #cpuLimits: CpuLimits;
   #programs: () => readonly GuestProcess[] = () => [];
   #monitor: CpuMonitor | undefined;
   #timer: NodeJS.Timeout | undefined;
   #oomKillCount = 0;
   #ioWaitedUs = 0;
+  #stalledUs = 0;
   #isOver = false;
   #partCpus: number;
 
@@ -67,6 +69,7 @@ export class ContainerQuota implements ContainerShares, Sharer {
     const { memoryBytesMax = MEMORY_BYTES_MAX, threadsMax = THREADS_MAX } = limits;
     this.#parts = parts;
     this.#partCpus = parts.totalCpus;
+    this.#limits = limits;
     this.#cpuLimits = cpuLimitsOf(limits);
     this.memory = MemoryBudget.create(memoryBytesMax, group.memory);
     this.openFiles = OpenFileLedger.create(Math.max(OPEN_FILES_MAX, limits.descriptorsMax ?? 0), this.memory);
@@ -136,7 +139,7 @@ export class ContainerQuota implements ContainerShares, Sharer {
     const isAsleep = this.#programs().every((program) => program.activity() === "asleep");
     if (!isAsleep) {
       await this.#measure();
-      this.#sampleIo(LOOK_MS * US_PER_MS);
+      this.#sampleWaits(LOOK_MS * US_PER_MS);
       this.page.write(this.#usage());
     }
     this.#watch();
@@ -157,18 +160,25 @@ export class ContainerQuota implements ContainerShares, Sharer {
     // All of its threads wait at once.
     const waitedUs = Math.min(waitedMs, elapsedMs) * US_PER_MS;
     this.#pressure.cpu.sample(nowUs(), waitedUs, waitedUs);
-    this.#sampleIo(elapsedMs * US_PER_MS);
+    this.#sampleWaits(elapsedMs * US_PER_MS);
     this.page.write(this.#usage());
     if (this.cpu.totalMs >= this.#cpuLimits.timeMs) this.#parts.spent();
   }
 
-  /** Threads that wait for their turn to read and write: all of them, where it has one. */
-  #sampleIo(elapsedUs: number): void {
+  /** Threads that wait for their turn to read and write, or for memory: all of them, where it has one. */
+  #sampleWaits(elapsedUs: number): void {
     const { waitedUs } = this.io.usage;
-    const someUs = Math.min(waitedUs - this.#ioWaitedUs, elapsedUs);
+    const { stalledUs } = this.memory;
+    const hasOne = this.#programs().reduce((sum, { threads }) => sum + threads.length, 0) <= 1;
+    const sample = (pressure: Pressure, us: number) => {
+      const someUs = Math.min(us, elapsedUs);
+      pressure.sample(nowUs(), someUs, hasOne ? someUs : 0);
+    };
+    sample(this.#pressure.io, waitedUs - this.#ioWaitedUs);
+    // It wraps.
+    sample(this.#pressure.memory, (stalledUs - this.#stalledUs) >>> 0);
     this.#ioWaitedUs = waitedUs;
-    const threadCount = this.#programs().reduce((sum, { threads }) => sum + threads.length, 0);
-    this.#pressure.io.sample(nowUs(), someUs, threadCount > 1 ? 0 : someUs);
+    this.#stalledUs = stalledUs;
   }
 
   /** One of its programs has ended for want of memory. */
@@ -266,6 +276,7 @@ export class ContainerQuota implements ContainerShares, Sharer {
         { hint: "give it a limit when it is run, or run it where threads may be inspected" },
       );
     }
+    this.#limits = limits;
     this.#cpuLimits = cpu;
     this.memory.limitBytes = memoryBytesMax;
     this.io.limits = ioLimitsOf(limits);

@@ -41,6 +41,7 @@ import { isThreaded, startThread } from "./threaded-program.ts";
 
 /** What is left of a program is given back so long after it, unless the next one has come: that one needn't wait for it. */
 const COLLECT_AFTER_MS = 100;
+const US_PER_MS = 1000;
 
 let isResting = false;
 /** Has come while the thread was still forgetting the last one. */
@@ -97,6 +98,13 @@ function start(message: StartMessage): void {
     fileBytesMax: message.process.fileBytesMax,
     openPipe: () => attention?.openPipe() ?? openRemotePipe(connection!),
   });
+  const account = message.memoryAccount && new MemoryAccount(message.memoryAccount);
+  const reclaim = () => {
+    if (!attention?.isHere) return;
+    const startMs = performance.now();
+    reclaimPages(tree!);
+    account?.stalled((performance.now() - startMs) * US_PER_MS);
+  };
   parentPort!.postMessage({ kind: "started", cpu: process.threadCpuUsage() });
   const ended = runProgram<ProgramEnd["outcome"]>(
     message.module,
@@ -111,11 +119,7 @@ function start(message: StartMessage): void {
         metered.instantiated(exports);
       },
       memory: message.memory && ownMemory(message.memory),
-      memoryGuard:
-        message.memoryAccount &&
-        new MemoryGuard(new MemoryAccount(message.memoryAccount), message.memoryWatched === true, () => {
-          if (attention?.isHere) reclaimPages(tree!);
-        }),
+      memoryGuard: account && new MemoryGuard(account, message.memoryWatched === true, reclaim),
     },
   );
   reportTrap(stdio[2], ended.outcome);

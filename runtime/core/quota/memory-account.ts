@@ -46,6 +46,11 @@ export class MemoryAccount {
     return this.#budget.freeBytes;
   }
 
+  /** A thread has waited so long for memory. */
+  stalled(us: number): void {
+    this.#budget.stalled(us);
+  }
+
   /** So many bytes more are in memory as long as nobody needs it. */
   cache(bytes: number): void {
     const kib = Math.ceil(bytes / KIB);

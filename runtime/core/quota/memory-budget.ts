@@ -3,7 +3,8 @@
  *
  * Shared memory, as `Int32`s, in KiB: 0 what is taken, 1 the limit, 2 the most that was ever taken, 3 what is only kept in memory
  * as long as nobody needs it, since it is on disk too: files use what is left for that, and give it up when they see that it is
- * taken, 4 how often something was wanted that wasn't there. Everybody takes and gives by compare-and-exchange; nobody waits. A guest sees none of it.
+ * taken, 4 how often something was wanted that wasn't there, 5 microseconds in
+ * which threads waited for others to give memory up, and wraps. Everybody takes and gives by compare-and-exchange; nobody waits. A guest sees none of it.
  */
 import { WpodError } from "../error.ts";
 
@@ -12,7 +13,8 @@ const LIMIT = 1;
 const PEAK = 2;
 const CACHED = 3;
 const REFUSED = 4;
-const CELLS = 5;
+const STALLED = 5;
+const CELLS = 6;
 
 export const KIB = 1024;
 const KIB_MAX = 2 ** 31 - 1;
@@ -59,6 +61,15 @@ export class MemoryBudget {
 
   get usedBytes(): number {
     return Atomics.load(this.#cells, USED) * KIB;
+  }
+
+  /** Microseconds that threads waited for memory, together; wraps at 2^32. */
+  get stalledUs(): number {
+    return Atomics.load(this.#cells, STALLED) >>> 0;
+  }
+
+  stalled(us: number): void {
+    Atomics.add(this.#cells, STALLED, Math.ceil(us));
   }
 
   /** What nobody has, for anything; negative, when there is more in memory than may be. */

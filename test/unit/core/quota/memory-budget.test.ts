@@ -21,6 +21,29 @@ describe("a budget", () => {
   });
 });
 
+test("how long threads waited for memory is told, until it wraps and after", () => {
+  const budget = MemoryBudget.create(1024);
+  MemoryAccount.create(budget).stalled(1.5);
+  expect(budget.stalledUs).toBe(2);
+  budget.stalled(2 ** 31 - 1);
+  budget.stalled(2 ** 31 - 1);
+  expect(budget.stalledUs).toBe(0);
+});
+
+describe("a budget in a group", () => {
+  test("takes of both, and what one refuses neither has given", () => {
+    const group = MemoryBudget.create(10 * 1024);
+    const [one, other] = [MemoryBudget.create(8 * 1024, group), MemoryBudget.create(8 * 1024, group)];
+    expect([one.take(8), other.take(3), other.take(2)]).toEqual([true, false, true]);
+    expect([group.usedBytes, one.usedBytes, other.usedBytes]).toEqual([10, 8, 2].map((kib) => kib * 1024));
+    expect([group.refusedCount, one.refusedCount, other.refusedCount]).toEqual([1, 0, 1]);
+    expect([other.hasRoom(1), other.freeBytes]).toEqual([false, 0]);
+    one.give(8);
+    group.limitBytes = 3 * 1024;
+    expect([other.hasRoom(1), other.hasRoom(2)]).toEqual([true, false]);
+  });
+});
+
 describe("accounts of one budget", () => {
   test("never have more than it together, and what one gives back the other gets", () => {
     const step = fc.tuple(fc.nat(3), fc.nat(200_000));
