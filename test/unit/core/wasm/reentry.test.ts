@@ -409,7 +409,7 @@ describe("foreign bytes", () => {
   /** Enough for what the families do; what has become endless by a changed byte ends. */
   const ALLOWED = 20_000n;
 
-  test("stay what they are: valid, or not", () => {
+  test("stay what they are: valid, or not", { timeout: LONG_TIMEOUT_MS }, () => {
     fc.assert(
       fc.property(
         fc.oneof(
@@ -435,7 +435,7 @@ describe("foreign bytes", () => {
     );
   });
 
-  test("may be different where a patch didn't look: it is for them too", () => {
+  test("may be different where a patch didn't look: it is for them too", { timeout: LONG_TIMEOUT_MS }, () => {
     let taken = 0;
     fc.assert(
       fc.property(
