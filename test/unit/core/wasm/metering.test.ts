@@ -21,6 +21,7 @@ import { tool } from "../../../fixtures/tools.ts";
 import { WebAssembly } from "../../../fixtures/web-assembly.ts";
 
 const LONG = process.env.WPOD_TEST_LONG === "1";
+const LONG_TIMEOUT_MS = 300_000;
 const INTERVALS = [1, 2, 1024];
 const INTERVAL_MAX = 2 ** 20;
 
@@ -252,7 +253,9 @@ describe("what is paid for", () => {
     }
   });
 
-  test("each round of a loop, however loops are nested, and the same for each interval", () => {
+  test("each round of a loop, however loops are nested, and the same for each interval", {
+    timeout: LONG_TIMEOUT_MS,
+  }, () => {
     fc.assert(
       fc.property(
         fc.array(fc.nat(255), { maxLength: 200, size: "max" }),
@@ -701,7 +704,7 @@ describe("foreign bytes", () => {
   /** Enough for what the families do; what has become endless by a changed byte ends. */
   const ALLOWED = 20_000n;
 
-  test("are refused, or do as they did", () => {
+  test("are refused, or do as they did", { timeout: LONG_TIMEOUT_MS }, () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...FAMILIES),
