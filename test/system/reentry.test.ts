@@ -56,8 +56,8 @@ test.each([true, false])("a library says so with an option: %s", async (reentry)
   await plant(own.root);
   const result = await own.engine.run(hello);
   expect(result).toMatchObject({ exitCode: 0 });
-  if (reentry) expect(`${result.stdout}`).not.toContain(HELLO);
-  else expect(`${result.stdout}`).toContain(HELLO);
+  if (reentry) expect(new TextDecoder().decode(result.stdout)).not.toContain(HELLO);
+  else expect(new TextDecoder().decode(result.stdout)).toContain(HELLO);
 });
 
 test("a program whose long calls are entered again computes the same", { timeout: 120_000 }, async () => {
